@@ -1,0 +1,1 @@
+"""Measure how fast each Keras backend trains each task."""
