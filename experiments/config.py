@@ -75,6 +75,7 @@ class BackendConfig:
     fixes: list[str] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
+    newest_gpu: float | None = None  # highest compute capability the engine's builds know; null: any
 
 
 @dataclass
@@ -109,3 +110,63 @@ class TrackingConfig:
     experiment: str = "keras-backend-benchmark"
     required: bool = True
     flush_seconds: float = 10.0
+
+
+@dataclass
+class TimeoutsConfig:
+    """Seconds that a phase may take before the worker's process group is ended; null: no limit."""
+
+    build: float | None = 3600.0
+    first_epoch: float | None = None
+    epoch: float | None = None
+    total: float | None = None
+
+
+@dataclass
+class SweepConfig:
+    """What ties a run to a sweep; a single run leaves it empty."""
+
+    id: str | None = None
+    block: int | None = None
+
+
+@dataclass
+class RunConfig:
+    """One run, composed: what is trained, by what, on what, with which data and how it is kept."""
+
+    task: TaskConfig = field(default_factory=TaskConfig)
+    backend: BackendConfig = field(default_factory=BackendConfig)
+    gpu: GpuConfig = field(default_factory=GpuConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    profile: ProfileConfig = field(default_factory=ProfileConfig)
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+    timeouts: TimeoutsConfig = field(default_factory=TimeoutsConfig)
+    sweep: SweepConfig = field(default_factory=SweepConfig)
+    # "auto": as the profile and the task say. Typed Any so that `check` can answer in one line.
+    epochs: Any = "auto"
+    batch: Any = "auto"
+    fraction: Any = "auto"
+    threads: Any = "auto"
+    affinity: Any = None
+    repetition: Any = 1
+    allow_unsound: bool = False
+    allow_sharing: bool = False
+
+    def budget(self) -> BudgetConfig:
+        """Data fractions, epochs and quality floor under the chosen profile, overrides applied."""
+        planned = self.task.budgets[self.profile.budget]
+        epochs = planned.epochs if self.epochs == "auto" else int(self.epochs)
+        fraction = planned.fraction if self.fraction == "auto" else float(self.fraction)
+        held_out = planned.validation_fraction if self.fraction == "auto" else float(self.fraction)
+        return BudgetConfig(fraction, held_out, epochs, planned.floor)
+
+    def batch_size(self) -> int:
+        """Samples per training step."""
+        return self.task.batch if self.batch == "auto" else int(self.batch)
+
+    def model(self) -> dict[str, Any]:
+        """The task's model with the gate function resolved by the profile."""
+        model = dict(self.task.model)
+        if self.profile.gates != "task" and "recurrent_activation" in model:
+            model["recurrent_activation"] = self.profile.gates
+        return model

@@ -1,0 +1,18 @@
+"""Says in one line that the project's own environment is missing, instead of an ImportError's traceback."""
+
+import importlib.util
+import sys
+
+NEEDED = ("hydra", "omegaconf", "mlflow", "pandas", "rich", "psutil", "platformdirs", "filelock")
+
+
+def require_project_environment() -> None:
+    """End with status 2 and the next step when this interpreter lacks the project's packages."""
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if sys.version_info < (3, 11) or missing:
+        wanted = f"lacks {', '.join(missing)}" if missing else "is older than Python 3.11"
+        print(
+            f"error: {sys.executable} {wanted}; run `make setup`, then `source .venv/bin/activate`",
+            file=sys.stderr,
+        )
+        sys.exit(2)

@@ -1,0 +1,195 @@
+"""A journal as MLflow sees it: events become tags, parameters and metrics of one run, in few calls.
+
+The same code follows a live run and replays an old journal: what an event becomes depends on the event
+alone, with its own time, so that writing it twice writes the same rows.
+"""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from experiments import names
+from experiments.journal import Event
+from experiments.summary import summarise
+from experiments.tracking.store import Store, quiet
+
+MAX_METRICS = 900  # MLflow refuses more than 1,000 in one batch
+MAX_PARAMS = 100
+MAX_TAG = 5000
+MAX_PARAM = 6000
+
+
+class Recorder:
+    """Collects what events say and writes it to one MLflow run, creating or resuming that run."""
+
+    def __init__(self, store: Store, job: Event, resume: str | None = None) -> None:
+        self.store = store
+        self.job = job
+        self.run_id = resume or self._find() or self._create()
+        run = store.client.get_run(self.run_id)
+        # `mlflow run` has written its -P values already, and MLflow refuses another value under a key.
+        self._kept_params = set(run.data.params)
+        self._metrics: list[tuple[str, float, int, int]] = []
+        self._params: dict[str, str] = {}
+        self._tags: dict[str, str] = {}
+        self._epochs: list[Event] = []
+        self._facts: dict[str, Any] = {}
+        self._tags.update(_job_tags(job))
+        self._params.update(_job_params(job))
+
+    def _find(self) -> str | None:
+        found = self.store.client.search_runs(
+            [self.store.experiment_id], f"tags.{names.TAG_JOURNAL} = '{self.job['id']}'", max_results=1
+        )
+        return str(found[0].info.run_id) if found else None
+
+    def _create(self) -> str:
+        tags = {
+            names.TAG_JOURNAL: self.job["id"], "mlflow.runName": self.job["name"],
+            "mlflow.source.name": "experiments/train.py", "mlflow.source.type": "LOCAL",
+            names.TAG_SCHEMA: str(names.SCHEMA_VERSION), names.TAG_KIND: "run",
+        }
+        run = self.store.client.create_run(
+            self.store.experiment_id, start_time=_milliseconds(self.job), tags=tags, run_name=self.job["name"]
+        )
+        return str(run.info.run_id)
+
+    def apply(self, event: Event) -> None:
+        """Take in one event; nothing is sent until `flush`."""
+        handler = getattr(self, f"_on_{event['event']}", None)
+        if handler is not None:
+            handler(event)
+
+    def _on_prepared(self, event: Event) -> None:
+        self._tags.update({
+            names.TAG_PROTOCOL: event["protocol_id"],
+            names.TAG_DATA_SOURCE: event["data_source"],
+            names.TAG_DATA_DIGEST: event["data_digest"],
+            names.TAG_DEVICE_KIND: event["device_kind"],
+            names.TAG_DEVICE_NAME: event["device_name"],
+        })
+        if event.get("data_warning"):
+            self._tags[names.TAG_DATA_WARNING] = event["data_warning"]
+        self._params.update({key: _text(value) for key, value in event["params"].items()})
+        self._facts.update(event.get("facts", {}))
+
+    def _on_imported(self, event: Event) -> None:
+        self._facts["import_seconds"] = event["import_seconds"]
+        for package, version in event["versions"].items():
+            self._params[names.PREFIX_VERSION + package] = str(version)
+
+    def _on_device(self, event: Event) -> None:
+        if event["kind"] == "gpu":
+            self._tags[names.TAG_DEVICE_NAME] = event["name"]
+        self._tags["device_report"] = _text(event.get("report"))
+
+    def _on_data(self, event: Event) -> None:
+        self._facts["data_load_seconds"] = event["load_seconds"]
+
+    def _on_built(self, event: Event) -> None:
+        self._facts.update(build_seconds=event["build_seconds"], parameters=event["parameters"])
+
+    def _on_epoch(self, event: Event) -> None:
+        self._epochs.append(event)
+        when = _milliseconds(event)
+        for key in names.EPOCH_METRICS:
+            value = event.get(key)
+            if value is not None:
+                self._metrics.append((key, float(value), when, event["epoch"]))
+
+    def _on_end(self, event: Event) -> None:
+        for key in ("total_seconds", "peak_rss_bytes", "peak_device_bytes", "cpu_seconds"):
+            self._facts[key] = event.get(key)
+
+    def _on_closed(self, event: Event) -> None:
+        self._tags[names.TAG_STATE] = event["state"]
+        self._tags[names.TAG_REASON] = event.get("reason") or ""
+        self._tags[names.TAG_FLAGS] = ",".join(event.get("flags") or ())
+        self._facts.update(event.get("facts", {}))
+        when = _milliseconds(event)
+        for key, value in summarise(self._epochs, self._facts).items():
+            self._metrics.append((key, value, when, 0))
+
+    def flush(self) -> None:
+        """Send what was collected. On an error nothing is forgotten: the next flush sends it again."""
+        from mlflow.entities import Metric, Param, RunTag
+
+        metrics = [Metric(key, value, when, step) for key, value, when, step in self._metrics]
+        params = [Param(k, v[:MAX_PARAM]) for k, v in self._params.items() if k not in self._kept_params]
+        tags = [RunTag(key, value[:MAX_TAG]) for key, value in self._tags.items()]
+        with quiet():
+            while metrics or params or tags:
+                batch = metrics[:MAX_METRICS], params[:MAX_PARAMS], tags[:MAX_PARAMS]
+                self.store.client.log_batch(self.run_id, *batch, synchronous=True)
+                metrics, params = metrics[MAX_METRICS:], params[MAX_PARAMS:]
+                tags = tags[MAX_PARAMS:]
+        self._kept_params.update(self._params)
+        self._metrics, self._params, self._tags = [], {}, {}
+
+    def dataset(self, event: Event) -> None:
+        """Log the data set as MLflow's dataset input, once."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        source = json.dumps({"source": event["data_source"], "task": self.job["task"]})
+        profile = json.dumps({key: event["params"].get(key) for key in
+                              (names.PARAM_TRAIN_SAMPLES, names.PARAM_VALIDATION_SAMPLES)})
+        data = Dataset(event["dataset"], event["data_digest"][:36], event["data_source"], source, profile=profile)
+        with quiet():
+            self.store.client.log_inputs(
+                self.run_id, [DatasetInput(data, [InputTag("mlflow.data.context", "training")])]
+            )
+
+    def artifacts(self, files: list[Path]) -> None:
+        """Keep the run's files: journal, composed config, worker log, environment freeze, sample."""
+        with quiet():
+            for path in files:
+                if path.is_file():
+                    self.store.client.log_artifact(self.run_id, str(path))
+
+    def finish(self, event: Event) -> None:
+        """Set MLflow's own status from the end state, at the time that the run ended."""
+        status = names.MLFLOW_STATUS.get(event["state"], "FAILED")
+        with quiet():
+            self.store.client.set_terminated(self.run_id, status, end_time=_milliseconds(event))
+
+
+def _milliseconds(event: Event) -> int:
+    return int(event["t"] * 1000)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return json.dumps(value, default=str)
+
+
+def _job_tags(job: Event) -> dict[str, str]:
+    tags = {
+        names.TAG_SCHEMA: str(names.SCHEMA_VERSION),
+        names.TAG_KIND: "run",
+        names.TAG_SOURCE: "measured",
+        names.TAG_JOURNAL: job["id"],
+        names.TAG_REPETITION: str(job["repetition"]),
+        names.TAG_GENERATION: str(job["keras_generation"]),
+        names.TAG_QUALITY_METRIC: job["quality_metric"],
+        names.TAG_HOST: job["host"]["hostname"],
+        names.PARAM_TASK: job["task"], names.PARAM_BACKEND: job["backend"],
+        "mlflow.note.content": job["description"],
+    }
+    optional = {
+        names.TAG_SWEEP: job.get("sweep_id"), names.TAG_BLOCK: job.get("block"),
+        names.TAG_COMMIT: job.get("git_commit"), names.TAG_DIRTY: job.get("git_dirty"),
+        "mlflow.source.git.commit": job.get("git_commit"),
+    }
+    tags.update({key: str(value) for key, value in optional.items() if value is not None})
+    return tags
+
+
+def _job_params(job: Event) -> dict[str, str]:
+    keys = (names.PARAM_TASK, names.PARAM_BACKEND, names.PARAM_GPU, names.PARAM_PROFILE, names.PARAM_DATA)
+    params = {key: str(job[key]) for key in keys}
+    params.update({f"host.{key}": _text(value) for key, value in job["host"].items() if value is not None})
+    return params
