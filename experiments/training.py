@@ -1,0 +1,187 @@
+"""The measured part of a run: hand the job to the worker, follow its journal, and name how it ended."""
+
+import json
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from experiments import devices, environments, host, identity, journal, names, summary
+from experiments.process import Exit, Worker
+from experiments.session import Session
+
+if TYPE_CHECKING:
+    from experiments.datasets import Prepared
+    from experiments.environments import Environment
+
+
+def train(
+    session: Session, device: devices.Device, environment: "Environment", threads: int,
+    data: "Prepared", shared: bool,
+) -> tuple[str, str | None]:
+    """Run the worker to its end; returns the end state and its reason. KeyboardInterrupt passes through
+    after the worker's process group is dead."""
+    config = session.config
+    (session.folder / "environment.txt").write_text(environments.freeze(environment))
+    session.facts.update(host.ceiling(threads) if device.kind == "cpu" else {})
+    variables = environments.worker_variables(environment, config.backend, threads, device.kind, device.index)
+    worker = Worker(
+        [str(environment.python), "-m", "experiments.worker", str(session.folder / "job.json")],
+        variables, session.folder, session.folder / "worker.log",
+    )
+    job = _job(session, device, threads, data, worker.notify_write)
+    (session.folder / "job.json").write_text(json.dumps(job, indent=1))
+    follower = Training(session, job["epochs"])
+    before = _Machine.now()
+    try:
+        follower.pid = worker.start(config.affinity)
+        end = worker.follow(follower.news, follower.deadline)
+    finally:
+        worker.close()
+        session.journal = journal.Journal(session.journal.path, session.journal.journal_id)
+    _observe(session, device, follower, before, end, shared)
+    return follower.state(end)
+
+
+def _job(
+    session: Session, device: devices.Device, threads: int, data: "Prepared", notify: int
+) -> dict[str, Any]:
+    """All that the worker is told (job.json)."""
+    config = session.config
+    sample = config.task.sample
+    return {
+        "schema": 1, "journal_id": session.journal.journal_id,
+        "task": config.task.name, "backend": config.backend.name,
+        "keras_backend": config.backend.keras_backend, "keras_generation": config.backend.keras_generation,
+        "model": config.model(), "optimizer": config.task.optimizer, "loss": config.task.loss,
+        "batch": config.batch_size(), "epochs": config.budget().epochs, "shuffle": config.task.shuffle,
+        "augmentation": config.task.augmentation,
+        "arrays": {name: str(path) for name, path in data.arrays.items()}, "extra": data.extra,
+        "sample": None if sample is None else
+        {"characters": sample.characters, "temperature": sample.temperature},
+        "seed": identity.seed(config.task.name, config.repetition), "threads": threads,
+        "affinity": config.affinity,
+        "device": {"kind": device.kind, "name": device.expected, "index": device.index,
+                   "memory_growth": config.gpu.memory_growth, "tf32": config.gpu.tf32},
+        "settings": config.backend.settings, "journal": str(session.journal.path),
+        "first_sequence": session.journal.next_sequence, "folder": str(session.folder),
+        "notify_fd": notify,
+    }
+
+
+class Training:
+    """Follows the worker's journal: shows and records its events, knows its phase and the phase's limit."""
+
+    def __init__(self, session: Session, epochs: int) -> None:
+        self.session, self.epochs = session, epochs
+        self.follower = journal.Follower(session.journal.path, session.journal.journal_id)
+        self.follower.new_events()  # the parent's own
+        self.done: list[journal.Event] = []
+        self.end: journal.Event | None = None
+        self.pid = 0
+        self.last_event = "start"
+        self.started = self.phase_started = time.monotonic()
+
+    def news(self) -> None:
+        """Take in what the worker appended since the last time."""
+        for event in self.follower.new_events():
+            self.last_event, self.phase_started = event["event"], time.monotonic()
+            self.session.take(event)
+            self._show(event)
+        self.session.flush()
+
+    def _show(self, event: journal.Event) -> None:
+        view, name = self.session.view, event["event"]
+        if name == "epoch":
+            self.done.append(event)
+            view.epoch(event, self.epochs)
+        elif name == "end":
+            self.end = event
+        elif name == "imported":
+            engine = ", ".join(f"{key} {value}" for key, value in sorted(event["versions"].items())
+                               if key in ("keras", "theano", "tensorflow", "cntk", "jax", "torch", "python"))
+            view.phase(f"worker: {engine} (imported in {event['import_seconds']:.1f} s)")
+        elif name == "built":
+            view.phase(f"model built: {event['parameters']:,} parameters; the first epoch includes compilation")
+
+    def deadline(self) -> tuple[float, str] | None:
+        """The nearest limit as (time.monotonic(), name), None without one."""
+        limits, found = self.session.config.timeouts, []
+        if limits.total is not None:
+            found.append((self.started + limits.total, "total"))
+        phase = "epoch" if self.done else "first_epoch" if self.last_event == "built" else "build"
+        seconds = getattr(limits, phase)
+        if seconds is not None:
+            found.append((self.phase_started + seconds, phase))
+        return min(found, default=None)
+
+    def state(self, end: Exit) -> tuple[str, str | None]:
+        """The run's end state from what the worker said and how its process ended."""
+        quality = self.session.config.task.quality
+        if end.timed_out is not None and self.end is None:
+            limit = getattr(self.session.config.timeouts, end.timed_out)
+            return names.TIMEOUT, f"timeouts.{end.timed_out}={limit:g} s passed in {self._where()}"
+        if self.end is None:
+            return names.FAILED, f"{_died(end.status)} in {self._where()}, without finishing"
+        if self.end["state"] == names.FINISHED:
+            if len(self.done) < self.epochs:
+                return names.FAILED, f"the worker says finished after {len(self.done)} of {self.epochs} epochs"
+            floor = self.session.config.budget().floor
+            reason = summary.diverged(self.done, quality.metric, quality.better, floor)
+            return (names.DIVERGED, reason) if reason else (names.FINISHED, None)
+        state = self.end["state"] if self.end["state"] in names.STATES else names.FAILED
+        return state, self.end.get("reason")
+
+    def _where(self) -> str:
+        return f"epoch {len(self.done) + 1}" if self.last_event in ("built", "epoch") else f"phase {self.last_event}"
+
+
+def _died(status: int) -> str:
+    import signal
+
+    if status < 0:
+        name = signal.Signals(-status).name
+        hint = " (the system ends processes so when memory runs out)" if name == "SIGKILL" else ""
+        return f"the worker was ended by {name}{hint}"
+    return f"the worker ended with status {status}"
+
+
+class _Machine:
+    """Processor time of the whole machine and of this process's tree at one moment, seconds."""
+
+    def __init__(self) -> None:
+        import psutil
+
+        times = psutil.cpu_times()
+        # guest time is contained in user time already; iowait is idle.
+        self.busy = sum(times) - times.idle - sum(
+            getattr(times, key, 0.0) for key in ("iowait", "guest", "guest_nice"))
+        self.own = sum(os.times()[:4])
+        self.wall = time.monotonic()
+        self.load = host.load_average()
+
+    @classmethod
+    def now(cls) -> "_Machine":
+        return cls()
+
+
+def _observe(
+    session: Session, device: devices.Device, follower: Training, before: _Machine, end: Exit, shared: bool
+) -> None:
+    """Flags and facts from around the measured time: noise is flagged, never repaired."""
+    after = _Machine.now()
+    wall = max(after.wall - before.wall, 1e-9)
+    others = ((after.busy - before.busy) - (after.own - before.own)) / wall
+    cores = os.cpu_count() or 1
+    session.facts.update(load_before=before.load, load_after=after.load, load_of_others=round(others, 3))
+    flags = summary.noise_flags(follower.done)
+    if others > cores / 4:
+        flags.append(names.FLAG_LOADED)
+    if shared:
+        flags.append(names.FLAG_SHARED)
+    if device.index is not None and devices.throttle_reasons(device.index):
+        flags.append(names.FLAG_THROTTLED)
+    session.flags.extend(flags)
+    if follower.follower.problems:
+        session.keep_traceback("journal: " + "; ".join(follower.follower.problems) + "\n")
+    sys.stdout.flush()
