@@ -1,0 +1,1 @@
+"""One module per engine, found by name: `keras<generation>_<keras backend>`."""

@@ -1,0 +1,71 @@
+"""Keras 2 (2.1.6): what its three backends have in common."""
+
+from typing import Any, List, Sequence
+
+from experiments.worker.engines.base import Engine, Spec
+
+
+class Keras2(Engine):
+    """Keras 2.1.6, whose arithmetic the others are brought to."""
+
+    generation = 2
+
+    def sequential(self, input_shape: Sequence[int], layers: List[Any], dtype: str = "float32") -> Any:
+        """Word numbers are fed as float32, exact to 2**24, and cast by the embedding: Keras 2's own way."""
+        del dtype
+        model = self.Sequential()
+        model.add(self.layers.InputLayer(input_shape=tuple(input_shape), dtype="float32"))
+        for layer in layers:
+            model.add(layer)
+        return model
+
+    def gate(self, name: str) -> Any:
+        return name
+
+    def lstm_options(self, spec: Spec) -> Spec:
+        return {"implementation": spec["implementation"]}
+
+    def optimizer(self, spec: Spec) -> Any:
+        make = self.keras.optimizers
+        common = {"lr": spec["learning_rate"], "decay": spec.get("decay", 0.0)}
+        name = spec["name"]
+        if name == "rmsprop":
+            return make.RMSprop(rho=spec["rho"], epsilon=spec["epsilon"], **common)
+        if name == "adadelta":
+            return make.Adadelta(rho=spec["rho"], epsilon=spec["epsilon"], **common)
+        if name == "adam":
+            return make.Adam(beta_1=spec["beta_1"], beta_2=spec["beta_2"], epsilon=spec["epsilon"],
+                             amsgrad=False, **common)
+        if name == "sgd":
+            return make.SGD(momentum=spec.get("momentum", 0.0), nesterov=spec.get("nesterov", False),
+                            **common)
+        raise ValueError("unknown optimizer %r; known: rmsprop, adadelta, adam, sgd" % (name,))
+
+    def compile(self, model: Any, optimizer_spec: Spec, loss: str) -> None:
+        model.compile(optimizer=self.optimizer(optimizer_spec), loss=loss, metrics=["accuracy"])
+
+    def sequence(self, batches: Any) -> Any:
+        base = self.keras.utils.Sequence
+
+        class Batches(base):  # type: ignore[misc, valid-type]
+            """Keras 2's view of our batches."""
+
+            def __len__(self) -> int:
+                return len(batches)
+
+            def __getitem__(self, index: int) -> Any:
+                return batches[index]
+
+            def on_epoch_end(self) -> None:
+                """Nothing: the epoch's callback starts each epoch."""
+
+        return Batches()
+
+    def fit_batches(self, model: Any, batches: Any, job: Spec, callbacks: List[Any]) -> None:
+        model.fit_generator(self.sequence(batches), steps_per_epoch=len(batches), epochs=job["epochs"],
+                            verbose=0, callbacks=callbacks, workers=0, use_multiprocessing=False,
+                            max_queue_size=1, shuffle=False)
+
+    def barrier(self, model: Any) -> None:
+        """Read back the last weight (a bias): updates of all three engines are ordered before a read."""
+        self.keras.backend.get_value(model.trainable_weights[-1])
