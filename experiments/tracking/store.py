@@ -126,6 +126,7 @@ def quiet() -> Iterator[None]:
     """MLflow's and Alembic's notices (schema migrations, git) stay out of the terminal."""
     for logger in ("mlflow", "alembic", "sqlalchemy"):
         logging.getLogger(logger).setLevel(logging.ERROR)
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")  # importing MLflow configures its loggers anew
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -1,0 +1,68 @@
+# The two commands of the README are `make run` and `make test`; the rest are their parts.
+
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name) 2>/dev/null)))
+BIN := .venv/bin
+STAMP := .venv/.installed
+BACKENDS ?= tensorflow,jax
+DATA ?= auto
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: run setup test test-unit test-golden test-property test-faults test-e2e test-browser lint report \
+        bench-overhead bench-analysis server server-stop doctor clean
+
+run: setup  ## train the six tasks on one backend of each generation, then print a first table
+	@$(BIN)/python experiments/sweep.py -m 'task=glob(*)' backend=$(BACKENDS) profile=quick data=$(DATA) $(ARGS)
+	@$(BIN)/python -m analysis tables
+	@echo "Every run is in mlflow.db. To look at them:  source .venv/bin/activate && mlflow ui"
+
+setup: $(STAMP)  ## the project's own environment in .venv
+
+$(STAMP): requirements/dev.txt
+	@test -n "$(PYTHON)" || { echo "error: no python3 found; Python 3.11 or newer is needed"; exit 1; }
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"error: {sys.executable} is Python {v[0]}.{v[1]}; 3.11 or newer is needed: make PYTHON=…")'
+	@echo "making .venv with $(PYTHON) (about a minute)"
+	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep -oE '^uv==[0-9.]+' requirements/dev.txt)"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements/dev.txt
+	@touch $@
+
+test: setup lint  ## everything, as CI runs it
+	$(PYTEST) tests
+
+test-unit: setup  ## no frameworks, under a minute
+	$(PYTEST) tests/unit
+
+test-golden: setup
+	$(PYTEST) tests/golden
+
+test-property: setup
+	$(PYTEST) tests/property
+
+test-faults: setup  ## a worker that misbehaves, through the real parent; prints the table of injections
+	$(PYTEST) tests/faults
+
+test-e2e: setup  ## the real engines, on real data where KBB_TEST_DATA names it
+	$(PYTEST) tests/e2e
+
+test-browser: setup
+	$(PYTEST) tests/browser
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+report: setup
+	$(BIN)/python -m analysis report -o report.html
+
+bench-overhead: setup
+	$(BIN)/python benchmarks/bench_overhead.py
+
+bench-analysis: setup
+	$(BIN)/python benchmarks/bench_analysis.py
+
+doctor: setup
+	$(BIN)/python -m experiments.doctor
+
+clean:  ## caches of tests and tools; runs, store and environments stay
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
