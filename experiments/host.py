@@ -1,5 +1,6 @@
 """Facts about the machine and the checkout that go with every run. No seconds of measured time are spent here."""
 
+import contextlib
 import json
 import os
 import platform
@@ -97,10 +98,8 @@ def ceiling(threads: int) -> dict[str, float]:
     path = cache_root() / "ceilings.json"
     key = f"{platform.node()}/{cpu_model()}/{threads}"
     kept: dict[str, dict[str, float]] = {}
-    try:
+    with contextlib.suppress(OSError, ValueError):
         kept = json.loads(path.read_text())
-    except (OSError, ValueError):
-        pass
     if key in kept:
         return kept[key]
     variables = {"OPENBLAS_NUM_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}

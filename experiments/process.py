@@ -40,7 +40,7 @@ class Worker:
             self.process = subprocess.Popen(
                 self._command, env=self._variables, cwd=self._folder, stdin=subprocess.DEVNULL,
                 stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-                pass_fds=(self.notify_write,), preexec_fn=_guest(os.getpid(), affinity),
+                pass_fds=(self.notify_write,), preexec_fn=_guest(os.getpid(), affinity),  # noqa: PLW1509 - prctl and exec only
             )
         os.close(self.notify_write)
         threading.Thread(target=self._await_exit, args=(self.process,), daemon=True).start()

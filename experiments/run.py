@@ -1,4 +1,7 @@
-"""The life of one run: device → environment → check → data → worker → end state. The only place that knows the order."""
+"""The life of one run: device → environment → check → data → worker → end state.
+
+The only place that knows the order.
+"""
 
 import traceback
 from dataclasses import dataclass

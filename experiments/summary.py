@@ -77,7 +77,7 @@ def time_to_target(
         passed += epoch["epoch_seconds"]
         value = epoch.get(metric)
         if value is not None and (value >= target if better == "higher" else value <= target):
-            return passed
+            return float(passed)
     return None
 
 

@@ -39,7 +39,7 @@ def train(
     finally:
         worker.close()
         session.journal = journal.Journal(session.journal.path, session.journal.journal_id)
-    _observe(session, device, follower, before, end, shared)
+    _observe(session, device, follower, before, shared)
     return follower.state(end)
 
 
@@ -166,7 +166,7 @@ class _Machine:
 
 
 def _observe(
-    session: Session, device: devices.Device, follower: Training, before: _Machine, end: Exit, shared: bool
+    session: Session, device: devices.Device, follower: Training, before: _Machine, shared: bool
 ) -> None:
     """Flags and facts from around the measured time: noise is flagged, never repaired."""
     after = _Machine.now()

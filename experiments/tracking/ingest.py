@@ -82,14 +82,14 @@ def _replay(contents: journal.Contents, job: journal.Event, store: Store, folder
 def _resumable(store: Store, job: journal.Event, folder: Path) -> str | None:
     """The MLflow run that this journal was being written to, if this is the store that has it."""
     known = read_mark(folder)
-    run_id = (known or {}).get("run_id") or job.get("mlflow_run_id")
+    run_id: str | None = (known or {}).get("run_id") or job.get("mlflow_run_id")
     if run_id is None or (known is not None and known.get("uri") != store.uri):
         return None
     try:
         run = store.client.get_run(run_id)
     except Exception:  # not in this store: found by its journal id, or created
         return None
-    return str(run_id) if run.info.lifecycle_stage == "active" else None
+    return run_id if run.info.lifecycle_stage == "active" else None
 
 
 def mark(folder: Path, store: Store, run_id: str, complete: bool = True) -> None:
