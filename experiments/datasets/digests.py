@@ -1,0 +1,60 @@
+"""Sums of files, remembered by path, size and time of change, so that 180 MB are hashed only once."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from experiments.paths import cache_root
+
+
+def _store() -> Path:
+    return cache_root() / "prepared" / "digests.json"
+
+
+def _remembered() -> dict[str, Any]:
+    """What is remembered; a missing or damaged store remembers nothing."""
+    try:
+        content = json.loads(_store().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def remember(path: Path, what: str, compute: Callable[[], Any]) -> Any:
+    """compute(), or the value it had for the file `path` when size and mtime were the same (JSON-able)."""
+    path = path.resolve()
+    status = path.stat()
+    stamp = [status.st_size, status.st_mtime_ns]
+    key = f"{what} {path}"
+    known = _remembered().get(key)
+    if isinstance(known, dict) and known.get("stamp") == stamp:
+        return known["value"]
+    value = compute()
+    _write(key, {"stamp": stamp, "value": value})
+    return value
+
+
+def _write(key: str, entry: dict[str, Any]) -> None:
+    """Add one entry; a cache that cannot be written only costs time later."""
+    store = _store()
+    kept = {name: value for name, value in _remembered().items() if Path(name.partition(" ")[2]).exists()}
+    partial = store.with_name(f".{store.name}.{os.getpid()}")
+    try:
+        store.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(json.dumps({**kept, key: entry}, indent=1), encoding="utf-8")
+        partial.replace(store)
+    except OSError:
+        partial.unlink(missing_ok=True) if os.access(store.parent, os.W_OK) else None
+
+
+def file_sum(path: Path, algorithm: str = "sha256") -> str:
+    """Hex digest of a file's bytes. Raises OSError if it cannot be read."""
+
+    def compute() -> str:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, algorithm).hexdigest()
+
+    return str(remember(path, algorithm, compute))
