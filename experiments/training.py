@@ -6,7 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from experiments import devices, environments, host, identity, journal, names, summary
+from experiments import devices, energy, environments, host, identity, journal, names, summary
 from experiments.process import Exit, Worker
 from experiments.session import Session
 
@@ -32,7 +32,7 @@ def train(
     job = _job(session, device, threads, data, worker.notify_write)
     (session.folder / "job.json").write_text(json.dumps(job, indent=1))
     follower = Training(session, job["epochs"])
-    before = _Machine.now()
+    before = _Machine(device.index)
     try:
         follower.pid = worker.start(config.affinity)
         end = worker.follow(follower.news, follower.deadline)
@@ -149,7 +149,7 @@ def _died(status: int) -> str:
 class _Machine:
     """Processor time of the whole machine and of this process's tree at one moment, seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, gpu_index: int | None) -> None:
         import psutil
 
         times = psutil.cpu_times()
@@ -159,21 +159,21 @@ class _Machine:
         self.own = sum(os.times()[:4])
         self.wall = time.monotonic()
         self.load = host.load_average()
-
-    @classmethod
-    def now(cls) -> "_Machine":
-        return cls()
+        self.meter = energy.read(gpu_index)
 
 
 def _observe(
     session: Session, device: devices.Device, follower: Training, before: _Machine, shared: bool
 ) -> None:
     """Flags and facts from around the measured time: noise is flagged, never repaired."""
-    after = _Machine.now()
+    after = _Machine(device.index)
     wall = max(after.wall - before.wall, 1e-9)
     others = ((after.busy - before.busy) - (after.own - before.own)) / wall
     cores = os.cpu_count() or 1
-    session.facts.update(load_before=before.load, load_after=after.load, load_of_others=round(others, 3))
+    session.facts.update(
+        load_before=before.load, load_after=after.load, load_of_others=round(others, 3),
+        energy_joules=energy.used(before.meter, after.meter),
+    )
     flags = summary.noise_flags(follower.done)
     if others > cores / 4:
         flags.append(names.FLAG_LOADED)
