@@ -44,6 +44,7 @@ TAG_COMMIT = "git_commit"
 TAG_DIRTY = "git_dirty"
 TAG_HOST = "host"
 TAG_PUBLISHED_SOURCE = "published_source"  # e.g. szilard-2017-06
+TAG_RESOLUTION = "resolution_seconds"  # the step a published time is rounded to
 TAG_NOTES = "notes"
 
 FLAG_NOISY = "noisy"                   # steady-epoch MAD/median > 5 %
