@@ -1,0 +1,137 @@
+"""Environments as they lie in the cache: where, which of them are whole, and what a process in one needs."""
+
+import contextlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from experiments.environments import fixes
+from experiments.errors import NotInstalled
+from experiments.paths import cache_root
+
+MARKER = "complete.json"
+LOG = "build.log"
+KERAS_HOME = "keras"
+
+
+@dataclass(frozen=True)
+class Environment:
+    """An interpreter that a backend can be measured in."""
+
+    python: Path
+    key: str  # identity of its content
+    kind: str  # "cpu" | "gpu"
+    manager: str  # "conda", "mamba", "micromamba", "venv" or "named"
+    folder: Path | None  # under the cache: its log, its fixes, its Keras settings
+    variables: dict[str, str]  # that a process in it needs
+    built: bool  # now, by this call
+    seconds: float  # that this call took
+    name: str = ""  # theano, theano-gpu
+
+
+@dataclass(frozen=True)
+class Place:
+    """An interpreter, and the folder in the cache that belongs to it."""
+
+    folder: Path
+    python: Path
+    kind: str
+    key: str
+    owned: bool  # the interpreter lies in the folder, built by this project
+
+
+def environments_folder() -> Path:
+    """Where environments are kept."""
+    return cache_root() / "envs"
+
+
+def compiled_folder(fix: str, key: str) -> Path:
+    """Where an engine that compiles its functions keeps them, by environment."""
+    return cache_root() / "compiled" / f"{fix.partition('_')[0]}-{key}"
+
+
+def find_complete(name: str, content: str) -> Path | None:
+    """The folder of a whole environment of this content whose Python is still there."""
+    for marker in sorted(environments_folder().glob(f"{name}-*/{MARKER}")):
+        facts = read_marker(marker.parent)
+        if facts and facts["content"] == content and os.access(marker.parent / facts["python"], os.X_OK):
+            return marker.parent
+    return None
+
+
+def read_marker(folder: Path) -> dict[str, Any] | None:
+    """What was written when the environment in `folder` was whole; None where it is not."""
+    try:
+        facts = json.loads((folder / MARKER).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    whole = isinstance(facts, dict) and {"name", "content", "python", "key", "manager"} <= facts.keys()
+    return facts if whole else None
+
+
+def write_marker(folder: Path, facts: dict[str, Any]) -> None:
+    """Mark the environment in `folder` as whole: on disk before it has its name."""
+    unfinished = folder / f".{MARKER}"
+    with unfinished.open("w", encoding="utf-8") as output:
+        json.dump(facts, output, indent=1)
+        output.flush()
+        os.fsync(output.fileno())
+    unfinished.replace(folder / MARKER)
+
+
+def write_keras_settings(folder: Path) -> None:
+    """Keras' settings file. Keras writes a missing one itself, and two that start at once read half of it."""
+    settings = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last"}
+    home = folder / KERAS_HOME
+    home.mkdir(exist_ok=True)
+    unfinished = home / ".keras.json"
+    unfinished.write_text(json.dumps(settings), encoding="utf-8")
+    unfinished.replace(home / "keras.json")
+
+
+def fix_target(place: Place, name: str) -> fixes.Target:
+    """What the fix `name` works on in an environment, and where it keeps its products."""
+
+    def write(line: str) -> None:
+        with (place.folder / LOG).open("a", encoding="utf-8") as output:
+            output.write(line + "\n")
+
+    return fixes.Target(
+        folder=place.folder / "fixes" / name,
+        python=place.python,
+        owned=place.owned,
+        kind=place.kind,
+        compiled=compiled_folder(name, place.key),
+        log=write,
+    )
+
+
+def apply_fixes(names: list[str], place: Place) -> None:
+    """Make what each fix adds; FixError where one cannot."""
+    for name in names:
+        target = fix_target(place, name)
+        target.folder.mkdir(parents=True, exist_ok=True)
+        fixes.find(name).apply(target)
+
+
+def fix_variables(names: list[str], place: Place) -> dict[str, str]:
+    """The variables of all fixes of an environment; NotInstalled where one can no longer work."""
+    variables: dict[str, str] = {}
+    for name in names:
+        try:
+            variables.update(fixes.find(name).variables(fix_target(place, name)))
+        except fixes.FixError as error:
+            raise NotInstalled(str(error)) from None
+    return variables
+
+
+def folder_bytes(folder: Path) -> int:
+    """Bytes of all files below a folder; a file linked from several places counts in full."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.lstat(os.path.join(parent, name)).st_size  # noqa: PTH118 (100,000 files: speed)
+    return total
