@@ -108,6 +108,13 @@ def one_line(error: object) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
+def _reason(error: Exception) -> str:
+    """What lies behind an error of requests, without the names of its classes and pools."""
+    cause = getattr(error.args[0], "reason", error) if error.args else error
+    text = one_line(cause)
+    return text.partition("): ")[2] or text
+
+
 class Progress:
     """Tells a download's progress in lines: pooch's interface for progress bars."""
 
@@ -171,7 +178,7 @@ def _retrieve(url: str, partial: Path, progress: Any, advice: str) -> None:
     try:
         pooch.retrieve(url, known_hash=None, fname=partial.name, path=partial.parent, downloader=downloader)
     except requests.exceptions.RequestException as error:
-        raise UnavailableError(f"{url} is not reachable ({one_line(error)}); {advice}") from None
+        raise UnavailableError(f"{url} is not reachable ({_reason(error)}); {advice}") from None
 
 
 def _remove(path: Path) -> None:
