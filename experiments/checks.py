@@ -6,7 +6,7 @@
 from pathlib import Path
 from typing import Any
 
-from experiments.config import RunConfig
+from experiments.config import RunConfig, SweepRunConfig
 from experiments.errors import ConfigError
 
 GATES = ("task", "hard_sigmoid", "sigmoid")
@@ -20,6 +20,8 @@ def check(config: RunConfig) -> RunConfig:
     _share(config.fraction, "fraction")
     _whole(config.threads, "threads", minimum=1)
     _whole(config.repetition, "repetition", minimum=1, auto=False)
+    if isinstance(config, SweepRunConfig):
+        _whole(config.repetitions, "repetitions", minimum=1)
     _affinity(config.affinity)
     _profile(config)
     _data(config)

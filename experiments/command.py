@@ -119,8 +119,8 @@ def fail(error: Exception, status: int) -> int:
     return status
 
 
-def register_schema() -> None:
-    """Tell Hydra the types that conf/config.yaml is checked against."""
+def register_schema(schema: type[RunConfig] = RunConfig) -> None:
+    """Tell Hydra the types that conf/base.yaml is checked against."""
     from hydra.core.config_store import ConfigStore
 
-    ConfigStore.instance().store(name="schema", node=RunConfig)
+    ConfigStore.instance().store(name="schema", node=schema)

@@ -5,7 +5,7 @@ Every group of conf/ has a dataclass here; Hydra refuses unknown keys and wrong 
 Standard library only, apart from Hydra's own OmegaConf.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 MISSING = "???"
@@ -110,6 +110,7 @@ class TrackingConfig:
     experiment: str = "keras-backend-benchmark"
     required: bool = True
     flush_seconds: float = 10.0
+    deferred: bool = False  # the journal alone; it is ingested later, maybe by another machine
 
 
 @dataclass
@@ -128,6 +129,7 @@ class SweepConfig:
 
     id: str | None = None
     block: int | None = None
+    cell: str | None = None  # which cell of the sweep's grid
 
 
 @dataclass
@@ -170,3 +172,17 @@ class RunConfig:
         if self.profile.gates != "task" and "recurrent_activation" in model:
             model["recurrent_activation"] = self.profile.gates
         return model
+
+
+@dataclass
+class SweepRunConfig(RunConfig):
+    """A run's configuration and what steers the sweep over it (experiments/sweep.py)."""
+
+    repetitions: Any = "auto"
+    plan: bool = False
+    force: bool = False
+    fail_fast: bool = False
+
+    def of_run(self) -> RunConfig:
+        """The run alone, as train.py would compose it."""
+        return RunConfig(**{key.name: getattr(self, key.name) for key in fields(RunConfig)})

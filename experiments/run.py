@@ -35,22 +35,28 @@ class Outcome:
         return 130 if self.state == names.KILLED else 1
 
 
-def run(config: RunConfig, view: View | None = None) -> Outcome:
+def run(
+    config: RunConfig, view: View | None = None, store: "Store | None" = None, known: UserError | None = None
+) -> Outcome:
     """Train one cell and keep it; a UserError is raised only before anything was started.
 
     Every other end is an Outcome with its named state, in the journal and (where reachable) in MLflow.
+    `store` is one that is open already. `known` is why this cell cannot be measured, where that has been
+    found out before: it is recorded and nothing is tried again.
     """
     view = view or Terminal()
-    store = _open_store(config, view)
+    store = store or _open_store(config, view)
     session = Session.create(config, view)
     with session:
-        state, reason = _contained(session, store)
+        state, reason = _contained(session, store, known)
         session.close(state, reason)
     return Outcome(state, reason, session.folder, session.mlflow_run_id)
 
 
 def _open_store(config: RunConfig, view: View) -> "Store | None":
-    """The tracking store, or None where it does not answer and is not required."""
+    """The tracking store; None where it does not answer and is not required, or is to be filled later."""
+    if config.tracking.deferred:
+        return None
     from experiments.tracking.store import connect
 
     try:
@@ -62,10 +68,13 @@ def _open_store(config: RunConfig, view: View) -> "Store | None":
         return None
 
 
-def _contained(session: Session, store: "Store | None") -> tuple[str, str | None]:
+def _contained(session: Session, store: "Store | None", known: UserError | None) -> tuple[str, str | None]:
     """Run the phases; whatever goes wrong becomes a state and one line of reason."""
     try:
-        return _phases(session, store)
+        session.record_into(store)
+        if known is not None:
+            raise known
+        return _phases(session)
     except UserError as error:
         return error.state, str(error)
     except KeyboardInterrupt:
@@ -78,14 +87,13 @@ def _contained(session: Session, store: "Store | None") -> tuple[str, str | None
         return names.FAILED, f"{type(error).__name__}: {error}".splitlines()[0]
 
 
-def _phases(session: Session, store: "Store | None") -> tuple[str, str | None]:
+def _phases(session: Session) -> tuple[str, str | None]:
     from experiments import datasets, devices, environments
     from experiments.environments.threads import resolve_threads
     from experiments.locks import device_lock
     from experiments.training import train
 
     config, view = session.config, session.view
-    session.record_into(store)
     device = devices.choose(config.gpu, config.backend)
     view.note(f"device: {device.name} ({device.remark})")
     environment = environments.ensure(config.backend, device.kind, view.note)

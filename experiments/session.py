@@ -62,7 +62,8 @@ class Session:
             description=title, task=config.task.name, backend=config.backend.name, gpu=config.gpu.name,
             profile=config.profile.name, data=config.data.name, repetition=config.repetition,
             keras_generation=config.backend.keras_generation, quality_metric=config.task.quality.metric,
-            sweep_id=config.sweep.id, block=config.sweep.block, git_commit=commit, git_dirty=dirty,
+            sweep_id=config.sweep.id, block=config.sweep.block, cell=config.sweep.cell,
+            git_commit=commit, git_dirty=dirty,
             host=host.facts(), mlflow_run_id=_inherited_run(), experiment=config.tracking.experiment,
         )
         self.view.start(title, config.budget().epochs)
