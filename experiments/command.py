@@ -111,6 +111,30 @@ def guarded(work: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+    except Exception as error:  # a mistake of ours: still one line, the traceback goes to a log
+        text = f"{type(error).__name__}: {one_line(str(error))} (traceback: {_keep_traceback()})"
+        return fail(RuntimeError(text), 70)
+
+
+def _keep_traceback() -> str:
+    """Write the traceback at hand to a log in the runs folder, or a temporary one; returns its path."""
+    import tempfile
+    import traceback
+
+    from experiments.paths import runs_root
+
+    text = traceback.format_exc()
+    for folder in (runs_root(), project_root(), None):
+        try:
+            if folder is not None:
+                folder.mkdir(parents=True, exist_ok=True)
+            descriptor, name = tempfile.mkstemp(prefix="error-", suffix=".log", dir=folder)
+            with os.fdopen(descriptor, "w") as log:
+                log.write(text)
+            return name
+        except OSError:
+            continue
+    return "could not be written"
 
 
 def fail(error: Exception, status: int) -> int:

@@ -1,5 +1,6 @@
 """One run's folder, journal and MLflow run, kept in step: the journal first, the store when it answers."""
 
+import contextlib
 import os
 import time
 import uuid
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from experiments.tracking.recorder import Recorder
 
 
+LONGEST_PAUSE_SECONDS = 300.0
+
+
 class Session:
     """Owns the run's folder while the run goes on; `close` writes its end and hands it to the store."""
 
@@ -30,9 +34,10 @@ class Session:
         self.job: journal.Event = {}
         self.facts: dict[str, Any] = {}
         self.flags: list[str] = []
-        self._lock: Any = None
-        self._flushed = time.monotonic()
-        self._store_lost = False
+        self._held = contextlib.ExitStack()
+        self._next_flush = 0.0
+        self._pause = 0.0  # seconds that a store which did not answer is left alone
+        self._unsent = False
 
     @classmethod
     def create(cls, config: RunConfig, view: View) -> "Session":
@@ -42,14 +47,18 @@ class Session:
         journal_id = uuid.uuid4().hex
         stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
         folder = runs_root() / f"{stamp}-{config.task.name}-{config.backend.name}-{journal_id[:8]}"
+        session = cls(config, view, folder, journal_id)
         try:
             folder.mkdir(parents=True)
-            session = cls(config, view, folder, journal_id)
-            session._lock = in_use(folder)
-            session._first_entry()
+            session._held.enter_context(in_use(folder))
             (folder / "config.yaml").write_text(_yaml(config))
+            session._first_entry()
         except OSError as error:
+            session._held.close()
             raise UserError(f"{folder}: {error.strerror or error}; KBB_RUNS names another folder for runs") from error
+        except BaseException:
+            session._held.close()
+            raise
         return session
 
     def _first_entry(self) -> None:
@@ -72,7 +81,7 @@ class Session:
         return self
 
     def __exit__(self, *details: object) -> None:
-        self._lock.release()
+        self._held.close()
 
     @property
     def mlflow_run_id(self) -> str | None:
@@ -103,25 +112,31 @@ class Session:
         """Show an event that is durable already to the recorder."""
         if self.recorder is not None:
             self.recorder.apply(event)
+            self._unsent = True
 
     def flush(self, force: bool = False) -> None:
-        """Send what was collected, at most every `tracking.flush_seconds`; a lost store is said once."""
-        due = time.monotonic() - self._flushed >= self.config.tracking.flush_seconds
-        if self.recorder is None or not (force or due):
+        """Send what was collected, at most every `tracking.flush_seconds`.
+
+        A store that does not answer is said once and asked again after ever longer pauses: each attempt
+        may take many seconds, during which nothing is shown.
+        """
+        now = time.monotonic()
+        if self.recorder is None or not (force or (self._unsent and now >= self._next_flush)):
             return
-        self._flushed = time.monotonic()
         try:
             self.recorder.flush()
-            self._store_lost = False
         except Exception as error:
             self._lose_store(error)
+        else:
+            self._pause, self._unsent = 0.0, False
+        self._next_flush = time.monotonic() + max(self._pause, self.config.tracking.flush_seconds)
 
     def _lose_store(self, error: Exception) -> None:
         from experiments.tracking.store import brief
 
-        if not self._store_lost:
+        if not self._pause:
             self.view.warn(f"the tracking store does not answer ({brief(error)}); the journal goes on")
-        self._store_lost = True
+        self._pause = min(max(2 * self._pause, self.config.tracking.flush_seconds), LONGEST_PAUSE_SECONDS)
 
     def prepared(
         self, device: "Device", environment: "Environment", verdict: "CheckResult", threads: int,
@@ -143,7 +158,7 @@ class Session:
             check={"sound": verdict.sound, "message": verdict.message, "cached": verdict.cached},
             params=self._params(threads, data),
             facts={"price_per_hour": config.gpu.price_per_hour, "target": config.task.quality.target,
-                   "quality_metric": config.task.quality.metric, "quality_better": config.task.quality.better},
+                   **plan(config)},
         )
         self.flush(force=True)
 
@@ -170,13 +185,23 @@ class Session:
 
     def keep_traceback(self, text: str) -> None:
         """Tracebacks go to the run's log, never to the terminal."""
-        with (self.folder / "worker.log").open("a") as log:
+        with contextlib.suppress(OSError), (self.folder / "worker.log").open("a") as log:
             log.write(text)
 
     def close(self, state: str, reason: str | None) -> None:
-        """Write the end state, bring everything into the store, and tell where things are."""
-        event = self.write("closed", state=state, reason=reason, flags=self.flags, facts=self.facts)
-        kept = self._hand_over(event)
+        """Write the end state, bring everything into the store, and tell where things are.
+
+        Where the journal cannot take the end (a full disk), the store does not get it either: a later
+        ingest finds it out from what the worker wrote.
+        """
+        try:
+            event = self.write("closed", state=state, reason=reason, flags=self.flags, facts=self.facts)
+        except OSError as error:
+            self.view.warn(f"{self.journal.path}: {error.strerror or error}; the end of this run could not be written")
+            self.flush(force=True)
+            kept = False
+        else:
+            kept = self._hand_over(event)
         where = f"MLflow run {self.mlflow_run_id}" if kept else (
             f"not in MLflow yet: python -m experiments.journal ingest {self.journal.path}")
         log = self.folder / "worker.log"
@@ -209,6 +234,13 @@ def flat(tree: Any, prefix: str = "") -> dict[str, Any]:
     return found
 
 
+def plan(config: RunConfig) -> dict[str, Any]:
+    """What decides whether a run that came to its end also did what was planned (summary.verdict)."""
+    budget, quality = config.budget(), config.task.quality
+    return {"epochs": budget.epochs, "floor": budget.floor, "quality_metric": quality.metric,
+            "quality_better": quality.better}
+
+
 def _inherited_run() -> str | None:
     """The run that `mlflow run` opened for this process. Taken once: no other run may resume it too."""
     return os.environ.pop("MLFLOW_RUN_ID", None)
@@ -217,4 +249,9 @@ def _inherited_run() -> str | None:
 def _yaml(config: RunConfig) -> str:
     from omegaconf import OmegaConf
 
-    return OmegaConf.to_yaml(OmegaConf.structured(config))
+    from experiments.tracking.store import redacted
+
+    shown = OmegaConf.structured(config)
+    if shown.tracking.uri:
+        shown.tracking.uri = redacted(shown.tracking.uri)
+    return OmegaConf.to_yaml(shown)
