@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from experiments.datasets.arrays import ArrayFolder, MalformedError, Portion, spans
 from experiments.datasets.mnist import check_labels
 from experiments.datasets.pickles import read_npz
-from experiments.datasets.sequences import Ragged, add_bigrams, bigram_table, encode, pad, ragged, take
+from experiments.datasets.sequences import Ragged, add_bigrams, bigram_table, encode, head, pad, ragged, take
 from experiments.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -68,19 +68,17 @@ def prepare(raw: Reviews, preparation: Mapping[str, Any], portion: Portion, out:
     """
     words, length, ngram_range, seed = _checked(preparation)
     splits = [(encode(reviews, words), labels) for reviews, labels in _shuffled(raw, seed)]
-    rows = words
-    if ngram_range == 2:
-        table = bigram_table(splits[0][0], base=words)
-        splits = [(add_bigrams(reviews, table, words, first=words + 1), labels) for reviews, labels in splits]
-        rows = words + 1 + len(table)
-    for name, (reviews, labels), share in zip(
-        ("train", "validation"), splits, (portion.train, portion.validation), strict=True
-    ):
+    table = bigram_table(splits[0][0], base=words) if ngram_range == 2 else None
+    shares = (portion.train, portion.validation)
+    for name, (reviews, labels), share in zip(("train", "validation"), splits, shares, strict=True):
         samples = share(reviews.rows)
-        padded = pad(reviews, length, samples)
+        used = head(reviews, samples)
+        if table is not None:
+            used = add_bigrams(used, table, words, first=words + 1)
+        padded = pad(used, length)
         out.write(f"x_{name}", padded.shape, "int32", (padded[part] for part in spans(samples)))
         out.write(f"y_{name}", (samples, 1), "float32", [labels[:samples].reshape(-1, 1)])
-    return {"words": rows}
+    return {"words": words if table is None else words + 1 + len(table)}
 
 
 def _checked(preparation: Mapping[str, Any]) -> tuple[int, int, int, int]:

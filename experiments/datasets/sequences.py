@@ -41,6 +41,12 @@ def ragged(sequences: Sequence[Sequence[int]] | NDArray[Any]) -> Ragged:
     return Ragged(flat, offsets)
 
 
+def head(sequences: Ragged, count: int) -> Ragged:
+    """The first `count` sequences."""
+    offsets = sequences.offsets[: count + 1]
+    return Ragged(sequences.flat[: offsets[-1]], offsets)
+
+
 def take(sequences: Ragged, order: NDArray[Any]) -> Ragged:
     """The sequences at the positions `order`, in that order."""
     import numpy as np
@@ -69,15 +75,15 @@ def encode(ranks: Ragged, words: int, start: int = 1, unknown: int = 2, index_fr
     return Ragged(flat, offsets)
 
 
-def pad(sequences: Ragged, length: int, samples: int) -> NDArray[np.int32]:
-    """The first `samples` sequences as int32 (samples, length), padded with 0 and cut at the front.
+def pad(sequences: Ragged, length: int) -> NDArray[np.int32]:
+    """The n sequences as int32 (n, length), padded with 0 and cut at the front.
 
     The same as keras.preprocessing.sequence.pad_sequences with padding='pre', truncating='pre'.
     """
     import numpy as np
 
-    padded = np.zeros((samples, length), np.int32)
-    for index in range(samples):
+    padded = np.zeros((sequences.rows, length), np.int32)
+    for index in range(sequences.rows):
         tail = sequences.row(index)[-length:]
         padded[index, length - len(tail) :] = tail
     return padded
