@@ -8,19 +8,26 @@ foreign ones are left out and counted, never guessed at.
     python -m experiments.journal show FILE         what a journal holds
 """
 
+import contextlib
+import fcntl
 import json
-import math
 import os
 import sys
 import time
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-VERSION = 1
+from experiments.events import VERSION, Event, encoded, parse
+
+__all__ = ["FILE_NAME", "Contents", "Event", "Follower", "Journal", "parse", "read"]
+
 FILE_NAME = "events.jsonl"
-Event = dict[str, Any]
-_NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+MAX_LINE_BYTES = 1 << 20  # a longer line is none of ours
+MAX_PROBLEMS = 20  # kept word for word; the rest are counted
+_CHUNK_BYTES = 1 << 20
 
 
 class Journal:
@@ -29,33 +36,65 @@ class Journal:
     def __init__(self, path: Path, journal_id: str) -> None:
         self.path = path
         self.journal_id = journal_id
-        contents = read(path) if path.exists() else Contents()
-        self.next_sequence = contents.last_sequence + 1
-        self._torn = contents.torn_tail
+        self._size = -1  # bytes of the file when its sequence was last looked up
+        self._next = 0
+        self._torn = False
+
+    @property
+    def next_sequence(self) -> int:
+        """The number that the next event gets. OSError where the file cannot be read."""
+        self._catch_up(self.path.stat().st_size if self.path.exists() else 0)
+        return self._next
 
     def write(self, event: str, **fields: Any) -> Event:
-        """Append one event and fsync it; returns it as readers will see it. OSError where the disk refuses."""
-        record: Event = {
-            "v": VERSION, "seq": self.next_sequence, "id": self.journal_id, "t": time.time(), "event": event,
-            **fields,
-        }
-        line = json.dumps(_encoded(record), ensure_ascii=False, separators=(",", ":"), default=str) + "\n"
-        # A worker that died while writing leaves half a line: end it, so that this one stands alone.
-        data = (b"\n" if self._torn else b"") + line.encode()
+        """Append one event and fsync it; returns it as readers will see it. OSError where the disk refuses.
+
+        `t` is the present moment unless `fields` says otherwise.
+        """
         descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
+            # Two parents on one journal are kept out elsewhere; should they meet, each number is given once.
+            with contextlib.suppress(OSError):  # a file system without locks
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            self._catch_up(os.fstat(descriptor).st_size)
+            record: Event = {
+                "v": VERSION, "seq": self._next, "id": self.journal_id, "t": time.time(), "event": event, **fields,
+            }  # fmt: skip
+            line = json.dumps(encoded(record), ensure_ascii=False, separators=(",", ":"), default=str) + "\n"
+            # A worker that died while writing leaves half a line: end it, so that this one stands alone.
+            data = (b"\n" if self._torn else b"") + line.encode("utf-8", "replace")
             _write_all(descriptor, data)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+        if self._size == 0:
+            _sync_folder(self.path.parent)
+        self._size += len(data)
+        self._next += 1
         self._torn = False
-        self.next_sequence += 1
         return record
+
+    def _catch_up(self, size: int) -> None:
+        """Look the sequence up again when somebody else (the worker) has written since."""
+        if size == self._size:
+            return
+        contents = read(self.path, self.journal_id) if size else Contents()
+        self._next, self._torn, self._size = contents.last_sequence + 1, contents.torn_tail, size
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
     while data:
-        data = data[os.write(descriptor, data):]
+        data = data[os.write(descriptor, data) :]
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new file's name as durable as its first line."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 @dataclass
@@ -64,6 +103,7 @@ class Contents:
 
     events: list[Event] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    left_out: int = 0  # lines that could not be used; `problems` tells of the first of them
     torn_tail: bool = False
 
     @property
@@ -80,15 +120,36 @@ class Contents:
         return [event for event in self.events if event["event"] == name]
 
 
-def read(path: Path) -> Contents:
-    """Read a whole journal. Raises OSError where the file cannot be read."""
-    follower = Follower(path)
-    events = follower.new_events()
+def read(path: Path, journal_id: str | None = None) -> Contents:
+    """Read a whole journal. Raises OSError where the file cannot be read.
+
+    Without `journal_id` the journal is that of its first `job` event, else the one that most lines belong to.
+    """
+    follower = Follower(path, journal_id or _owner(path))
+    events = sorted(follower.new_events(), key=lambda event: event["seq"])
     torn = bool(follower.pending)
-    problems = list(follower.problems)
+    problems, left_out = list(follower.problems), follower.left_out
     if torn:
         problems.append("last line is torn")
-    return Contents(sorted(events, key=lambda event: event["seq"]), problems, torn)
+        left_out += 1
+    return Contents(events, problems, left_out, torn)
+
+
+def _owner(path: Path) -> str | None:
+    counts: Counter[str] = Counter()
+    with path.open("rb") as stream:
+        for line in _lines(stream):
+            _, event = parse(line)
+            if event is not None and event["event"] == "job":
+                return str(event["id"])
+            if event is not None:
+                counts[event["id"]] += 1
+    return counts.most_common(1)[0][0] if counts else None
+
+
+def _lines(stream: Any) -> Iterator[bytes]:
+    while line := stream.readline(MAX_LINE_BYTES):
+        yield line
 
 
 class Follower:
@@ -100,84 +161,82 @@ class Follower:
         self.offset = 0
         self.pending = b""
         self.seen: set[int] = set()
+        self.epochs: set[int] = set()
         self.problems: list[str] = []
+        self.left_out = 0
+        self._overlong = False
         self._line_number = 0
 
     def new_events(self) -> list[Event]:
-        """Events appended since the last call, in file order, each sequence number once."""
+        """Events appended since the last call, in file order; each sequence number and each epoch once."""
+        found: list[Event] = []
         with self.path.open("rb") as stream:
             stream.seek(self.offset)
-            data = stream.read()
-        self.offset += len(data)
+            while data := stream.read(_CHUNK_BYTES):
+                self.offset += len(data)
+                found.extend(self._accept_all(data))
+        return found
+
+    def _accept_all(self, data: bytes) -> Iterator[Event]:
         *lines, self.pending = (self.pending + data).split(b"\n")
-        return [event for line in lines if (event := self._accept(line)) is not None]
+        for line in lines:
+            self._line_number += 1
+            if self._overlong:
+                self._overlong = False
+                continue
+            event = self._accept(line)
+            if event is not None:
+                yield event
+        if len(self.pending) > MAX_LINE_BYTES:  # nobody keeps a flood in memory
+            if not self._overlong:
+                self._problem(f"longer than {MAX_LINE_BYTES} bytes", ahead=1)
+            self._overlong, self.pending = True, b""
 
     def _accept(self, line: bytes) -> Event | None:
-        self._line_number += 1
         if not line.strip():
             return None
         problem, event = parse(line)
         if event is None:
-            self.problems.append(f"line {self._line_number}: {problem}")
+            self._problem(problem)
             return None
         self.journal_id = self.journal_id or event["id"]
         if event["id"] != self.journal_id:
-            self.problems.append(f"line {self._line_number}: belongs to journal {event['id']}")
+            self._problem(f"belongs to journal {event['id']}")
         elif event["seq"] in self.seen:
-            self.problems.append(f"line {self._line_number}: sequence {event['seq']} again")
+            self._problem(f"sequence {event['seq']} again")
+        elif event["event"] == "epoch" and event["epoch"] in self.epochs:
+            self._problem(f"epoch {event['epoch']} again")
         else:
             self.seen.add(event["seq"])
+            if event["event"] == "epoch":
+                self.epochs.add(event["epoch"])
             return event
         return None
 
-
-def parse(line: bytes) -> tuple[str, Event | None]:
-    """One line as (problem, event): the event is None where there is a problem."""
-    try:
-        event = json.loads(line)
-    except (ValueError, RecursionError):
-        return "not JSON", None
-    if not isinstance(event, dict):
-        return "not an object", None
-    if event.get("v") != VERSION:
-        return f"schema version {event.get('v')!r}, this program reads {VERSION}", None
-    sequence, name, identity, when = (event.get(key) for key in ("seq", "event", "id", "t"))
-    whole = isinstance(sequence, int) and not isinstance(sequence, bool) and sequence >= 0
-    timed = isinstance(when, int | float) and not isinstance(when, bool)
-    if not (whole and timed and isinstance(name, str) and isinstance(identity, str)):
-        return "lacks seq, id, t or event", None
-    decoded: Event = {key: _decoded(value) for key, value in event.items()}
-    return "", decoded
-
-
-def _encoded(value: Any) -> Any:
-    """NaN and infinities as strings: JSON has no words for them."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    if isinstance(value, dict):
-        return {str(key): _encoded(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_encoded(item) for item in value]
-    return value
-
-
-def _decoded(value: Any) -> Any:
-    return _NON_FINITE.get(value, value) if isinstance(value, str) else value
+    def _problem(self, text: str, ahead: int = 0) -> None:
+        self.left_out += 1
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(f"line {self._line_number + ahead}: {text}")
 
 
 def main(arguments: list[str]) -> int:
     """`ingest FILE…` and `show FILE`; returns the exit status."""
+    usage = "usage: python -m experiments.journal ingest FILE… | show FILE"
+    if arguments and arguments[0] in ("-h", "--help"):
+        print(usage)
+        return 0
     if len(arguments) < 2 or arguments[0] not in ("ingest", "show"):
-        print("usage: python -m experiments.journal ingest FILE… | show FILE", file=sys.stderr)
-        return 0 if arguments and arguments[0] in ("-h", "--help") else 2
+        print(usage, file=sys.stderr)
+        return 2
     files = [_journal_file(Path(name)) for name in arguments[1:]]
     for path in files:
         if not path.is_file():
             print(f"error: {path}: no such journal; a run keeps it as runs/*/{FILE_NAME}", file=sys.stderr)
             return 2
-    if arguments[0] == "show":
-        return _show(files)
     from experiments.command import guarded
+
+    if arguments[0] == "show":
+        return guarded(lambda: _show(files))
     from experiments.tracking.ingest import ingest_files
 
     return guarded(lambda: ingest_files(files))
@@ -195,6 +254,8 @@ def _show(files: list[Path]) -> int:
             print(f"{event['seq']:>4} {event['event']:<9} {json.dumps(rest, default=str)[:160]}")
         for problem in contents.problems:
             print(f"     problem   {problem}")
+        if contents.left_out > len(contents.problems):
+            print(f"     problem   … and {contents.left_out - len(contents.problems)} more lines")
     return 0
 
 

@@ -13,6 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 GRACE_SECONDS = 2.0
+TICK_SECONDS = 10.0  # how long `follow` sleeps at most: for the log's size and for news whose notice was lost
+LOG_LIMIT_BYTES = 1 << 30
+LOG = "log"  # the limit that a flood of output runs into
+
+# Waits until the parent is gone (its end of the pipe closes without a word), then ends the worker's whole
+# group: the kernel's own death signal reaches the worker alone, not a compiler that the worker started.
+_GUARD = 'read -r group || exit 0; read -r word || kill -s KILL -- "-$group"'
 
 
 @dataclass(frozen=True)
@@ -21,7 +28,6 @@ class Exit:
 
     status: int
     timed_out: str | None
-    cpu_seconds: float
 
 
 class Worker:
@@ -31,25 +37,39 @@ class Worker:
         self._command, self._variables, self._folder, self._log = command, dict(variables), folder, log
         self.notify_read, self.notify_write = os.pipe()
         os.set_inheritable(self.notify_write, True)
+        os.set_blocking(self.notify_write, False)  # a parent that waits for a slow store never stops its worker
         self._wake_read, self._wake_write = os.pipe()
+        self._open = {self.notify_read, self.notify_write, self._wake_read, self._wake_write}
         self.process: subprocess.Popen[bytes] | None = None
+        self._guard: subprocess.Popen[bytes] | None = None
+        self._waiter: threading.Thread | None = None
 
     def start(self, affinity: list[int] | None = None) -> int:
-        """Start the worker, stdout and stderr into its log; returns its process id."""
+        """Start the worker, stdout and stderr into its log; returns its process id.
+
+        OSError where it cannot be started.
+        """
+        self._guard = subprocess.Popen(
+            ["/bin/sh", "-c", _GUARD], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 self._command, env=self._variables, cwd=self._folder, stdin=subprocess.DEVNULL,
                 stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-                pass_fds=(self.notify_write,), preexec_fn=_guest(os.getpid(), affinity),  # noqa: PLW1509 - prctl and exec only
-            )
-        os.close(self.notify_write)
-        threading.Thread(target=self._await_exit, args=(self.process,), daemon=True).start()
+                pass_fds=(self.notify_write,),
+                preexec_fn=_guest(os.getpid(), affinity),  # noqa: PLW1509 - prctl and exec only
+            )  # fmt: skip
+        self._tell_guard(f"{self.process.pid}\n")
+        self._close(self.notify_write)
+        self._waiter = threading.Thread(target=self._await_exit, args=(self.process.pid,), daemon=True)
+        self._waiter.start()
         return self.process.pid
 
-    def _await_exit(self, process: "subprocess.Popen[bytes]") -> None:
+    def _await_exit(self, pid: int) -> None:
         with contextlib.suppress(OSError):
             # WNOWAIT leaves the exit status for Popen.wait in the main thread.
-            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
         with contextlib.suppress(OSError):
             os.write(self._wake_write, b"x")
 
@@ -59,57 +79,89 @@ class Worker:
         `deadline()` gives (time.monotonic() limit, name of the limit) or None, asked again after each
         piece of news; past it the whole process group is ended.
         """
-        assert self.process is not None
         timed_out = None
         with selectors.DefaultSelector() as selector:
             selector.register(self.notify_read, selectors.EVENT_READ)
             selector.register(self._wake_read, selectors.EVENT_READ)
             while True:
-                limit = deadline()
-                wait = None if limit is None else max(0.0, limit[0] - time.monotonic())
-                ready = {key.fd for key, _ in selector.select(wait)}
+                ready = {key.fd for key, _ in selector.select(_sleep(deadline()))}
                 if self.notify_read in ready and not os.read(self.notify_read, 4096):
                     selector.unregister(self.notify_read)  # the worker closed its end
                 on_news()
                 if self._wake_read in ready:
                     break
-                if not ready and limit is not None and time.monotonic() >= limit[0]:
-                    timed_out = limit[1]
+                timed_out = self._passed(deadline())
+                if timed_out is not None:
                     break
         status = self.end()
         on_news()
-        usage = _children_cpu_seconds()
-        return Exit(status, timed_out, usage)
+        return Exit(status, timed_out)
+
+    def _passed(self, limit: tuple[float, str] | None) -> str | None:
+        """The limit that the worker has run into, if any."""
+        if limit is not None and time.monotonic() >= limit[0]:
+            return limit[1]
+        with contextlib.suppress(OSError):
+            if self._log.stat().st_size > LOG_LIMIT_BYTES:
+                return LOG
+        return None
 
     def end(self) -> int:
         """End whatever is left of the worker's process group and reap it; safe to call twice."""
         process = self.process
         if process is None:
             return 0
-        if process.poll() is None:
-            _signal_group(process.pid, signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(GRACE_SECONDS)
-        # Also after an orderly exit: a compiler or helper that the worker left behind ends here.
-        _signal_group(process.pid, signal.SIGKILL)
-        return process.wait()
+        try:
+            if process.poll() is None:
+                _signal_group(process.pid, signal.SIGTERM)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(GRACE_SECONDS)
+        finally:
+            # Also after an orderly exit, and when a second Ctrl-C cuts the grace short: a compiler or
+            # helper that the worker left behind ends here.
+            _signal_group(process.pid, signal.SIGKILL)
+            process.wait()
+        return process.returncode
 
     def close(self) -> None:
         """End the worker if it still runs and let go of the pipes."""
-        self.end()
-        for descriptor in (self.notify_read, self._wake_read):
+        try:
+            self.end()
+        finally:
+            self._tell_guard("over\n", last=True)
+            if self._waiter is not None:
+                self._waiter.join()
+            for descriptor in tuple(self._open):
+                self._close(descriptor)
+
+    def _tell_guard(self, words: str, last: bool = False) -> None:
+        guard = self._guard
+        if guard is None or guard.stdin is None:
+            return
+        with contextlib.suppress(OSError):
+            if self.process is not None:
+                guard.stdin.write(words.encode())
+                guard.stdin.flush()
+        if last:
             with contextlib.suppress(OSError):
-                os.close(descriptor)
+                guard.stdin.close()
+            guard.wait()
+            self._guard = None
+
+    def _close(self, descriptor: int) -> None:
+        self._open.discard(descriptor)
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
+
+
+def _sleep(limit: tuple[float, str] | None) -> float:
+    """Seconds to sleep at most."""
+    return TICK_SECONDS if limit is None else min(TICK_SECONDS, max(0.0, limit[0] - time.monotonic()))
 
 
 def _signal_group(group: int, number: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, number)
-
-
-def _children_cpu_seconds() -> float:
-    times = os.times()
-    return times.children_user + times.children_system
 
 
 def _guest(parent: int, affinity: list[int] | None) -> Callable[[], None]:

@@ -97,10 +97,12 @@ class Session:
 
         try:
             self.recorder = Recorder(store, self.job, resume=self.job["mlflow_run_id"])
-            mark(self.folder, store, self.recorder.run_id, complete=False)
             self.flush(force=True)
         except Exception as error:
             self._lose_store(error)
+            return
+        with contextlib.suppress(OSError):  # found by its journal id otherwise
+            mark(self.folder, store, self.recorder.run_id, complete=False)
 
     def write(self, event: str, **fields: Any) -> journal.Event:
         """Append an event of the parent to the journal and show it to the recorder."""
@@ -201,12 +203,20 @@ class Session:
             self.flush(force=True)
             kept = False
         else:
-            kept = self._hand_over(event)
+            kept = self._hand_over_or_leave(event)
         where = f"MLflow run {self.mlflow_run_id}" if kept else (
             f"not in MLflow yet: python -m experiments.journal ingest {self.journal.path}")
         log = self.folder / "worker.log"
         details = f"\n  log: {log}" if state not in names.COMPLETE_STATES and log.exists() else ""
         self.view.end(state, reason, f"  {where}{details}")
+
+    def _hand_over_or_leave(self, closed: journal.Event) -> bool:
+        """Ctrl-C while a slow store is waited for leaves the rest to a later ingest; the run has ended."""
+        try:
+            return self._hand_over(closed)
+        except KeyboardInterrupt:
+            self.view.warn("interrupted while the run was sent to the tracking store")
+            return False
 
     def _hand_over(self, closed: journal.Event) -> bool:
         from experiments.tracking.ingest import ARTIFACTS, mark
@@ -217,10 +227,11 @@ class Session:
             self.recorder.flush()
             self.recorder.artifacts([self.folder / name for name in ARTIFACTS])
             self.recorder.finish(closed)
-            mark(self.folder, self.recorder.store, self.recorder.run_id)
         except Exception as error:
             self._lose_store(error)
             return False
+        with contextlib.suppress(OSError):
+            mark(self.folder, self.recorder.store, self.recorder.run_id)
         return True
 
 

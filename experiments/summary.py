@@ -16,8 +16,10 @@ def summarise(epochs: list[Epoch], facts: dict[str, Any]) -> dict[str, float]:
     """Summary metrics (names.SUMMARY_METRICS) from the epochs' events and single `facts`.
 
     `facts` may hold import_seconds, data_load_seconds, build_seconds, total_seconds, parameters and
-    the like; absent and None stay absent.
+    the like; absent and None stay absent. The order of `epochs` does not matter; one whose line was lost is
+    missed where it counts (no first epoch, no time to target) and nowhere guessed at.
     """
+    epochs = in_order(epochs)
     figures: dict[str, Any] = {key: facts.get(key) for key in names.SUMMARY_METRICS if key in facts}
     figures["epochs_done"] = len(epochs)
     if epochs:
@@ -28,17 +30,24 @@ def summarise(epochs: list[Epoch], facts: dict[str, Any]) -> dict[str, float]:
         )
     if facts.get("price_per_hour") is not None and facts.get("total_seconds") is not None:
         figures["cost"] = facts["price_per_hour"] * facts["total_seconds"] / 3600
-    return {key: float(value) for key, value in figures.items() if value is not None}
+    return {key: float(value) for key, value in figures.items() if isinstance(value, int | float)}
+
+
+def in_order(epochs: list[Epoch]) -> list[Epoch]:
+    """By epoch number, whatever order the lines of a journal came in."""
+    return sorted(epochs, key=lambda epoch: int(epoch["epoch"]))
 
 
 def _speed(epochs: list[Epoch], build_seconds: float | None) -> dict[str, Any]:
-    first, steady = epochs[0], epochs[1:]
+    first = epochs[0] if epochs[0]["epoch"] == 1 else None
+    steady = [epoch for epoch in epochs if epoch is not first]
     figures: dict[str, Any] = {
         "mean_epoch_seconds": sum(epoch["epoch_seconds"] for epoch in epochs) / len(epochs),
-        "first_epoch_seconds": first["epoch_seconds"],
-        "first_train_seconds": first["train_seconds"],
         "steady_epochs": len(steady),
     }
+    if first is not None:
+        figures["first_epoch_seconds"] = first["epoch_seconds"]
+        figures["first_train_seconds"] = first["train_seconds"]
     if steady:
         train = [epoch["train_seconds"] for epoch in steady]
         centre = median(train)
@@ -48,7 +57,8 @@ def _speed(epochs: list[Epoch], build_seconds: float | None) -> dict[str, Any]:
         figures["steady_samples_per_second"] = median(epoch["samples_per_second"] for epoch in steady)
         if len(steady) > 1 and centre > 0:
             figures["steady_mad_ratio"] = mad(train) / centre
-        figures["compile_seconds"] = (build_seconds or 0.0) + max(0.0, first["train_seconds"] - centre)
+        if first is not None:
+            figures["compile_seconds"] = (build_seconds or 0.0) + max(0.0, first["train_seconds"] - centre)
     return figures
 
 
@@ -73,7 +83,9 @@ def time_to_target(
     if target is None or metric is None:
         return None
     passed = 0.0
-    for epoch in epochs:
+    for number, epoch in enumerate(epochs, start=1):
+        if epoch["epoch"] != number:
+            return None  # the seconds of an epoch are missing
         passed += epoch["epoch_seconds"]
         value = epoch.get(metric)
         if value is not None and (value >= target if better == "higher" else value <= target):
@@ -81,15 +93,34 @@ def time_to_target(
     return None
 
 
+def verdict(end: dict[str, Any] | None, epochs: list[Epoch], plan: dict[str, Any]) -> tuple[str, str | None]:
+    """End state and reason from the worker's last word, the epochs it finished and what was planned.
+
+    `plan` may hold epochs, floor, quality_metric and quality_better. Without a last word: killed.
+    """
+    if end is None:
+        return names.KILLED, None
+    if end["state"] != names.FINISHED:
+        state = end["state"] if end["state"] in names.STATES else names.FAILED
+        return state, end.get("reason")
+    if len(epochs) < plan.get("epochs", 0):
+        return names.FAILED, f"the worker says finished, with {len(epochs)} of {plan['epochs']} epochs in its journal"
+    reason = None
+    if plan.get("floor") is not None:
+        reason = diverged(epochs, plan["quality_metric"], plan["quality_better"], plan["floor"])
+    return (names.DIVERGED, reason) if reason else (names.FINISHED, None)
+
+
 def diverged(epochs: list[Epoch], metric: str, better: str, floor: float) -> str | None:
     """Why a run that trained to its end counts as diverged, in one line; None where it learned."""
     if not epochs:
         return None
-    value = epochs[-1].get(metric)
+    last = in_order(epochs)[-1]
+    value = last.get(metric)
     if value is None:
         return None
     if not math.isfinite(value):
-        return f"{metric} is {value} after epoch {epochs[-1]['epoch']}"
+        return f"{metric} is {value} after epoch {last['epoch']}"
     if value < floor if better == "higher" else value > floor:
         side = "below" if better == "higher" else "above"
         return f"{metric} {value:.4f} is {side} the task's floor {floor:g}"
@@ -98,7 +129,7 @@ def diverged(epochs: list[Epoch], metric: str, better: str, floor: float) -> str
 
 def noise_flags(epochs: list[Epoch]) -> list[str]:
     """FLAG_NOISY and FLAG_OUTLIER from the steady epochs' training seconds (needs three of them)."""
-    train = [epoch["train_seconds"] for epoch in epochs[1:]]
+    train = [epoch["train_seconds"] for epoch in epochs if epoch["epoch"] > 1]
     if len(train) < 3:
         return []
     centre, spread = median(train), mad(train)

@@ -2,13 +2,14 @@
 
 import json
 import os
+import signal
 import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 from experiments import devices, energy, environments, host, identity, journal, names, summary
-from experiments.process import Exit, Worker
-from experiments.session import Session
+from experiments.process import LOG, LOG_LIMIT_BYTES, Exit, Worker
+from experiments.session import Session, plan
 
 if TYPE_CHECKING:
     from experiments.datasets import Prepared
@@ -25,20 +26,19 @@ def train(
     (session.folder / "environment.txt").write_text(environments.freeze(environment))
     session.facts.update(host.ceiling(threads) if device.kind == "cpu" else {})
     variables = environments.worker_variables(environment, config.backend, threads, device.kind, device.index)
+    follower = Training(session, config.budget().epochs)
     worker = Worker(
         [str(environment.python), "-m", "experiments.worker", str(session.folder / "job.json")],
         variables, session.folder, session.folder / "worker.log",
     )
-    job = _job(session, device, threads, data, worker.notify_write)
-    (session.folder / "job.json").write_text(json.dumps(job, indent=1))
-    follower = Training(session, job["epochs"])
-    before = _Machine(device.index)
     try:
+        job = _job(session, device, threads, data, worker.notify_write)
+        (session.folder / "job.json").write_text(json.dumps(job, indent=1))
+        before = _Machine(device.index)
         follower.pid = worker.start(config.affinity)
         end = worker.follow(follower.news, follower.deadline)
     finally:
         worker.close()
-        session.journal = journal.Journal(session.journal.path, session.journal.journal_id)
     _observe(session, device, follower, before, shared)
     return follower.state(end)
 
@@ -69,6 +69,10 @@ def _job(
     }
 
 
+PHASE_AFTER = {"": "its start", "start": "importing Keras", "imported": "looking for its device",
+               "device": "loading the data", "data": "building the model"}  # fmt: skip
+
+
 class Training:
     """Follows the worker's journal: shows and records its events, knows its phase and the phase's limit."""
 
@@ -79,7 +83,7 @@ class Training:
         self.done: list[journal.Event] = []
         self.end: journal.Event | None = None
         self.pid = 0
-        self.last_event = "start"
+        self.last_event = ""
         self.started = self.phase_started = time.monotonic()
 
     def news(self) -> None:
@@ -117,33 +121,34 @@ class Training:
 
     def state(self, end: Exit) -> tuple[str, str | None]:
         """The run's end state from what the worker said and how its process ended."""
-        quality = self.session.config.task.quality
-        if end.timed_out is not None and self.end is None:
-            limit = getattr(self.session.config.timeouts, end.timed_out)
+        config = self.session.config
+        if self.end is None and end.timed_out == LOG:
+            return names.FAILED, f"the worker wrote more than {LOG_LIMIT_BYTES >> 30} GiB to its log in {self._where()}"
+        if self.end is None and end.timed_out is not None:
+            limit = getattr(config.timeouts, end.timed_out)
             return names.TIMEOUT, f"timeouts.{end.timed_out}={limit:g} s passed in {self._where()}"
         if self.end is None:
             return names.FAILED, f"{_died(end.status)} in {self._where()}, without finishing"
-        if self.end["state"] == names.FINISHED:
-            if len(self.done) < self.epochs:
-                return names.FAILED, f"the worker says finished after {len(self.done)} of {self.epochs} epochs"
-            floor = self.session.config.budget().floor
-            reason = summary.diverged(self.done, quality.metric, quality.better, floor)
-            return (names.DIVERGED, reason) if reason else (names.FINISHED, None)
-        state = self.end["state"] if self.end["state"] in names.STATES else names.FAILED
-        return state, self.end.get("reason")
+        return summary.verdict(self.end, self.done, plan(config))
 
     def _where(self) -> str:
-        return f"epoch {len(self.done) + 1}" if self.last_event in ("built", "epoch") else f"phase {self.last_event}"
+        """The phase that the worker was in: what follows upon its last event."""
+        if self.last_event == "epoch" and len(self.done) >= self.epochs:
+            return "the phase after the last epoch"
+        if self.last_event in ("built", "epoch"):
+            return f"epoch {len(self.done) + 1}"
+        return PHASE_AFTER.get(self.last_event, f"the phase after {self.last_event}")
 
 
 def _died(status: int) -> str:
-    import signal
-
-    if status < 0:
+    if status >= 0:
+        return f"the worker ended with status {status}"
+    try:
         name = signal.Signals(-status).name
-        hint = " (the system ends processes so when memory runs out)" if name == "SIGKILL" else ""
-        return f"the worker was ended by {name}{hint}"
-    return f"the worker ended with status {status}"
+    except ValueError:
+        name = f"signal {-status}"
+    hint = " (the system ends processes so when memory runs out)" if name == "SIGKILL" else ""
+    return f"the worker was ended by {name}{hint}"
 
 
 class _Machine:

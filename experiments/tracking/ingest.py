@@ -1,15 +1,21 @@
 """Replay journals into the store: after a lost connection, a dead parent, or from another machine."""
 
+import contextlib
+import errno
 import json
 import sys
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from experiments import journal, names
 from experiments.config import TrackingConfig
 from experiments.errors import TrackingError, UserError
+from experiments.events import VERSION
+from experiments.summary import noise_flags, verdict
 from experiments.tracking.recorder import Recorder
-from experiments.tracking.store import Store, brief, connect
+from experiments.tracking.store import Store, brief, connect, redacted
 
 MARK = "ingested.json"
 ARTIFACTS = ("config.yaml", "environment.txt", "worker.log", journal.FILE_NAME, "sample.txt")
@@ -26,7 +32,7 @@ def ingest_files(files: list[Path], tracking: TrackingConfig | None = None) -> i
     for path in files:
         try:
             print(f"{path}: {ingest(path, store)}")
-        except UserError as error:
+        except (UserError, OSError) as error:
             print(f"error: {path}: {error}", file=sys.stderr)
             status = 1
     return status
@@ -49,19 +55,30 @@ def ingest(path: Path, store: Store) -> str:
             run_id = _replay(contents, job, store, path.parent)
         except Exception as error:
             raise TrackingError(f"the store refused it ({brief(error)}); the journal is untouched") from error
-        left_out = f", {len(contents.problems)} unreadable lines left out" if contents.problems else ""
+        left_out = f", {contents.left_out} unreadable lines left out" if contents.left_out else ""
         return f"run {run_id}, {len(contents.all('epoch'))} epochs{left_out}"
 
 
 def _close(path: Path, contents: journal.Contents) -> journal.Contents:
-    """Write the end that a dead parent could not write: what the worker said last, else `killed`."""
-    job, end = contents.first("job"), contents.first("end")
+    """Write the end that a dead parent could not write: what the worker said last, else `killed`.
+
+    Its time is that of the last event, so that the run does not last until somebody ingests it. In a folder
+    that cannot be written the end is only added to what was read; the next replay comes to the same.
+    """
+    job, prepared = contents.first("job"), contents.first("prepared")
     assert job is not None
-    state, reason = names.KILLED, "the process that followed this run died"
-    if end is not None:
-        state, reason = end["state"], end.get("reason")
-    journal.Journal(path, job["id"]).write("closed", state=state, reason=reason, flags=[], facts={})
-    return journal.read(path)
+    done, facts = contents.all("epoch"), (prepared or {}).get("facts") or {}
+    state, reason = verdict(contents.first("end"), done, facts)
+    fields = {
+        "t": max(event["t"] for event in contents.events), "state": state, "flags": noise_flags(done), "facts": {},
+        "reason": reason if state != names.KILLED else "the process that followed this run died",
+    }  # fmt: skip
+    try:
+        journal.Journal(path, job["id"]).write("closed", **fields)
+        return journal.read(path, job["id"])
+    except OSError:
+        closed = {"v": VERSION, "seq": contents.last_sequence + 1, "id": job["id"], "event": "closed", **fields}
+        return replace(contents, events=[*contents.events, closed])
 
 
 def _replay(contents: journal.Contents, job: journal.Event, store: Store, folder: Path) -> str:
@@ -69,37 +86,31 @@ def _replay(contents: journal.Contents, job: journal.Event, store: Store, folder
     for event in contents.events:
         recorder.apply(event)
     recorder.flush()
-    prepared, closed = contents.first("prepared"), contents.first("closed")
-    if prepared is not None:
-        recorder.dataset(prepared)
+    closed = contents.first("closed")
     assert closed is not None
     recorder.artifacts([folder / name for name in ARTIFACTS])
     recorder.finish(closed)
-    mark(folder, store, recorder.run_id)
+    with contextlib.suppress(OSError):  # a folder that cannot be written is replayed again, to no effect
+        mark(folder, store, recorder.run_id)
     return recorder.run_id
 
 
 def _resumable(store: Store, job: journal.Event, folder: Path) -> str | None:
-    """The MLflow run that this journal was being written to, if this is the store that has it."""
+    """The MLflow run that this journal was being written to, unless that was in another store."""
     known = read_mark(folder)
-    run_id: str | None = (known or {}).get("run_id") or job.get("mlflow_run_id")
-    if run_id is None or (known is not None and known.get("uri") != store.uri):
+    if known is not None and known.get("uri") != redacted(store.uri):
         return None
-    try:
-        run = store.client.get_run(run_id)
-    except Exception:  # not in this store: found by its journal id, or created
-        return None
-    return run_id if run.info.lifecycle_stage == "active" else None
+    return (known or {}).get("run_id") or job.get("mlflow_run_id")
 
 
 def mark(folder: Path, store: Store, run_id: str, complete: bool = True) -> None:
     """Remember beside the journal which run of which store it went to, and whether all of it did."""
     fresh = folder / (MARK + ".new")
-    fresh.write_text(json.dumps({"uri": store.uri, "run_id": run_id, "complete": complete}))
+    fresh.write_text(json.dumps({"uri": redacted(store.uri), "run_id": run_id, "complete": complete}))
     fresh.replace(folder / MARK)
 
 
-def read_mark(folder: Path) -> dict[str, str] | None:
+def read_mark(folder: Path) -> dict[str, Any] | None:
     """What `mark` left, None where nothing readable is there."""
     try:
         found = json.loads((folder / MARK).read_text())
@@ -110,22 +121,21 @@ def read_mark(folder: Path) -> dict[str, str] | None:
 
 def pending(runs: Path) -> list[Path]:
     """Journals under `runs` that no store has whole, oldest first; runs that are still going are left out."""
-    from filelock import Timeout
-
     found = []
-    for path in sorted(runs.glob(f"*/{journal.FILE_NAME}"), key=lambda p: p.stat().st_mtime):
+    for path in runs.glob(f"*/{journal.FILE_NAME}"):
         if (read_mark(path.parent) or {}).get("complete"):
             continue
-        try:
-            with in_use(path.parent):
-                found.append(path)
-        except (UserError, Timeout):
-            continue
-    return found
+        with contextlib.suppress(UserError, OSError), in_use(path.parent):
+            found.append((path.stat().st_mtime, path))
+    return [path for _, path in sorted(found)]
 
 
 def in_use(folder: Path) -> AbstractContextManager[object]:
-    """The lock of a run's folder: its parent holds it while the run goes on, an ingest while it replays."""
+    """The lock of a run's folder: its parent holds it while the run goes on, an ingest while it replays.
+
+    The kernel releases it when its holder dies. UserError where another process holds it; OSError in a
+    missing folder. A folder that cannot be written has no writer and needs no lock.
+    """
     from filelock import FileLock, Timeout
 
     lock = FileLock(folder / "in-use.lock")
@@ -133,3 +143,7 @@ def in_use(folder: Path) -> AbstractContextManager[object]:
         return lock.acquire(timeout=0)
     except Timeout as error:
         raise UserError("another process is writing this run; try again when it has ended") from error
+    except OSError as error:
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+            return contextlib.nullcontext()
+        raise

@@ -4,20 +4,24 @@ The same code follows a live run and replays an old journal: what an event becom
 alone, with its own time, so that writing it twice writes the same rows.
 """
 
+import contextlib
 import json
 import math
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from experiments import names
-from experiments.journal import Event
+from experiments.events import Event
 from experiments.summary import summarise
 from experiments.tracking.store import Store, quiet
 
-MAX_METRICS = 900  # MLflow refuses more than 1,000 in one batch
+MAX_METRICS = 800  # MLflow refuses more than 1,000 metrics, parameters and tags in one batch
 MAX_PARAMS = 100
 MAX_TAG = 5000
 MAX_PARAM = 6000
+MAX_ARTIFACT_BYTES = 8 << 20
 
 
 class Recorder:
@@ -26,10 +30,12 @@ class Recorder:
     def __init__(self, store: Store, job: Event, resume: str | None = None) -> None:
         self.store = store
         self.job = job
-        self.run_id = resume or self._find() or self._create()
+        self.run_id = self._known(resume) or self._find() or self._create()
         run = store.client.get_run(self.run_id)
         # `mlflow run` has written its -P values already, and MLflow refuses another value under a key.
         self._kept_params = set(run.data.params)
+        self._started = int(run.info.start_time or 0)
+        self._dataset: Event | None = None
         self._metrics: list[tuple[str, float, int, int]] = []
         self._params: dict[str, str] = {}
         self._tags: dict[str, str] = {}
@@ -37,6 +43,20 @@ class Recorder:
         self._facts: dict[str, Any] = {}
         self._tags.update(_job_tags(job))
         self._params.update(_job_params(job))
+
+    def _known(self, run_id: str | None) -> str | None:
+        """`run_id` if this store has that run; a store that does not answer raises its error."""
+        from mlflow.exceptions import MlflowException
+
+        if run_id is None:
+            return None
+        try:
+            run = self.store.client.get_run(run_id)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return None
+        return run_id if run.info.lifecycle_stage == "active" else None
 
     def _find(self) -> str | None:
         found = self.store.client.search_runs(
@@ -71,8 +91,9 @@ class Recorder:
         })
         if event.get("data_warning"):
             self._tags[names.TAG_DATA_WARNING] = event["data_warning"]
-        self._params.update({key: _text(value) for key, value in event["params"].items()})
-        self._facts.update(event.get("facts", {}))
+        self._params.update({key: as_text(value) for key, value in event["params"].items()})
+        self._facts.update(event.get("facts") or {})
+        self._dataset = event
 
     def _on_imported(self, event: Event) -> None:
         self._facts["import_seconds"] = event["import_seconds"]
@@ -80,9 +101,9 @@ class Recorder:
             self._params[names.PREFIX_VERSION + package] = str(version)
 
     def _on_device(self, event: Event) -> None:
-        if event["kind"] == "gpu":
+        if event["kind"] == "gpu" and event.get("name"):
             self._tags[names.TAG_DEVICE_NAME] = event["name"]
-        self._tags["device_report"] = _text(event.get("report"))
+        self._tags["device_report"] = as_text(event.get("report"))
 
     def _on_data(self, event: Event) -> None:
         self._facts["data_load_seconds"] = event["load_seconds"]
@@ -106,7 +127,7 @@ class Recorder:
         self._tags[names.TAG_STATE] = event["state"]
         self._tags[names.TAG_REASON] = event.get("reason") or ""
         self._tags[names.TAG_FLAGS] = ",".join(event.get("flags") or ())
-        self._facts.update(event.get("facts", {}))
+        self._facts.update(event.get("facts") or {})
         when = _milliseconds(event)
         for key, value in summarise(self._epochs, self._facts).items():
             self._metrics.append((key, value, when, 0))
@@ -124,41 +145,66 @@ class Recorder:
                 self.store.client.log_batch(self.run_id, *batch, synchronous=True)
                 metrics, params = metrics[MAX_METRICS:], params[MAX_PARAMS:]
                 tags = tags[MAX_PARAMS:]
+            self._send_dataset()
         self._kept_params.update(self._params)
         self._metrics, self._params, self._tags = [], {}, {}
 
-    def dataset(self, event: Event) -> None:
-        """Log the data set as MLflow's dataset input, once."""
+    def _send_dataset(self) -> None:
+        """Log the data set as MLflow's dataset input; MLflow keeps one of a name and digest."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
+        event = self._dataset
+        if event is None:
+            return
         source = json.dumps({"source": event["data_source"], "task": self.job["task"]})
         profile = json.dumps({key: event["params"].get(key) for key in
-                              (names.PARAM_TRAIN_SAMPLES, names.PARAM_VALIDATION_SAMPLES)})
+                              (names.PARAM_TRAIN_SAMPLES, names.PARAM_VALIDATION_SAMPLES)})  # fmt: skip
         data = Dataset(event["dataset"], event["data_digest"][:36], event["data_source"], source, profile=profile)
-        with quiet():
-            self.store.client.log_inputs(
-                self.run_id, [DatasetInput(data, [InputTag("mlflow.data.context", "training")])]
-            )
+        self.store.client.log_inputs(
+            self.run_id, [DatasetInput(data, [InputTag("mlflow.data.context", "training")])]
+        )
+        self._dataset = None
 
     def artifacts(self, files: list[Path]) -> None:
         """Keep the run's files: journal, composed config, worker log, environment freeze, sample."""
         with quiet():
             for path in files:
                 if path.is_file():
-                    self.store.client.log_artifact(self.run_id, str(path))
+                    with _of_bearable_size(path) as kept:
+                        self.store.client.log_artifact(self.run_id, str(kept))
 
     def finish(self, event: Event) -> None:
         """Set MLflow's own status from the end state, at the time that the run ended."""
         status = names.MLFLOW_STATUS.get(event["state"], "FAILED")
+        end = max(_milliseconds(event), self._started)  # a clock that was set back
         with quiet():
-            self.store.client.set_terminated(self.run_id, status, end_time=_milliseconds(event))
+            self.store.client.set_terminated(self.run_id, status, end_time=end)
+
+
+@contextlib.contextmanager
+def _of_bearable_size(path: Path) -> Iterator[Path]:
+    """The file itself, or a copy of its beginning and end where a worker flooded its log."""
+    size = path.stat().st_size
+    if size <= MAX_ARTIFACT_BYTES:
+        yield path
+        return
+    part = MAX_ARTIFACT_BYTES // 2
+    with tempfile.TemporaryDirectory() as folder, path.open("rb") as whole:
+        kept = Path(folder) / path.name
+        with kept.open("wb") as copy:
+            copy.write(whole.read(part))
+            copy.write(f"\n… {size - 2 * part} bytes left out …\n".encode())
+            whole.seek(-part, 2)
+            copy.write(whole.read(part))
+        yield kept
 
 
 def _milliseconds(event: Event) -> int:
-    return int(event["t"] * 1000)
+    """When an event was, in the range that stores take, whatever the machine's clock said."""
+    return int(min(max(event["t"], 0.001), 253_402_300_799) * 1000)
 
 
-def _text(value: Any) -> str:
+def as_text(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, float) and not math.isfinite(value):
@@ -175,7 +221,7 @@ def _job_tags(job: Event) -> dict[str, str]:
         names.TAG_REPETITION: str(job["repetition"]),
         names.TAG_GENERATION: str(job["keras_generation"]),
         names.TAG_QUALITY_METRIC: job["quality_metric"],
-        names.TAG_HOST: job["host"]["hostname"],
+        names.TAG_HOST: str(job["host"].get("hostname")),
         names.PARAM_TASK: job["task"], names.PARAM_BACKEND: job["backend"],
         "mlflow.note.content": job["description"],
     }
@@ -191,5 +237,5 @@ def _job_tags(job: Event) -> dict[str, str]:
 def _job_params(job: Event) -> dict[str, str]:
     keys = (names.PARAM_TASK, names.PARAM_BACKEND, names.PARAM_GPU, names.PARAM_PROFILE, names.PARAM_DATA)
     params = {key: str(job[key]) for key in keys}
-    params.update({f"host.{key}": _text(value) for key, value in job["host"].items() if value is not None})
+    params.update({f"host.{key}": as_text(value) for key, value in job["host"].items() if value is not None})
     return params
