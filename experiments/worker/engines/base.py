@@ -130,6 +130,14 @@ class Engine(object):
         return self.layers.MaxPooling2D(pool_size=(size, size), strides=(size, size), padding="valid",
                                         data_format="channels_last")
 
+    def flatten(self) -> Any:
+        """All axes but the first in one."""
+        return self.layers.Flatten()
+
+    def mean_over_time(self) -> Any:
+        """The mean over the second axis."""
+        return self.layers.GlobalAveragePooling1D()
+
     def dropout(self, rate: float) -> Any:
         """Dropout with a seed derived from the job's."""
         return self.layers.Dropout(rate, seed=self.next_seed())

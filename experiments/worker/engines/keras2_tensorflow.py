@@ -17,7 +17,8 @@ class TensorFlow1(Keras2):
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         import tensorflow
 
-        tensorflow.logging.set_verbosity(tensorflow.logging.ERROR)
+        logging = tensorflow.compat.v1.logging
+        logging.set_verbosity(logging.ERROR)
         self.tf = tensorflow
 
     def configure(self) -> None:

@@ -30,6 +30,27 @@ class TensorFlow2(Keras3):
     def seed_engine(self) -> None:
         self.tf.random.set_seed(self.seed_value)
 
+    def optimizer(self, spec: Spec) -> Any:
+        """Sums the gradients of a row that a batch uses several times, where the setting dense_gradients is on.
+
+        An embedding's gradient is a list of rows. Keras 3 squares that list as it is, so that a repeated word adds
+        its squares and not the square of its sum to Adam's second moment (8 % off after one step).
+        """
+        optimizer = super(TensorFlow2, self).optimizer(spec)
+        if not self.settings.get("dense_gradients", True):
+            return optimizer
+        tf, plain = self.tf, type(optimizer)
+
+        class DenseGradients(plain):  # type: ignore[misc, valid-type]
+            """The optimizer on dense gradients, as all other engines have them."""
+
+            def apply(self, grads: Any, trainable_variables: Any = None) -> Any:
+                dense = [tf.convert_to_tensor(grad) if isinstance(grad, tf.IndexedSlices) else grad
+                         for grad in grads]
+                return super().apply(dense, trainable_variables)
+
+        return DenseGradients.from_config(optimizer.get_config())
+
     def barrier(self, model: Any) -> None:
         """Wait for the devices' streams, then read back the last weight."""
         if self.on_gpu:
