@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from experiments.config import DatasetConfig, FileConfig
 from experiments.datasets.cache import locked, storage_error
@@ -98,6 +97,7 @@ def _probe(url: str) -> str | None:
         with urllib.request.urlopen(request, timeout=PROBE_SECONDS):
             return None
     except urllib.error.HTTPError as error:
+        error.close()
         return f"HTTP {error.code}"
     except (OSError, ValueError) as error:
         return one_line(getattr(error, "reason", error))
@@ -110,36 +110,31 @@ def one_line(error: object) -> str:
 
 def _reason(error: Exception) -> str:
     """What lies behind an error of requests, without the names of its classes and pools."""
+    response = getattr(error, "response", None)
+    if response is not None:
+        return f"HTTP {response.status_code}"
     cause = getattr(error.args[0], "reason", error) if error.args else error
     text = one_line(cause)
     return text.partition("): ")[2] or text
 
 
 class Progress:
-    """Tells a download's progress in lines: pooch's interface for progress bars."""
+    """Tells how far a download is, a line every few seconds."""
 
     SECONDS = 2.0
 
-    def __init__(self, name: str, say: Say) -> None:
-        self.total = 0
-        self._name, self._say = name, say
+    def __init__(self, name: str, total: int, say: Say) -> None:
+        self._name, self._total, self._say = name, total, say
         self._done = 0
         self._told = time.monotonic()
 
     def update(self, count: int) -> None:
         """`count` more bytes have arrived."""
         self._done += count
-        if time.monotonic() - self._told >= self.SECONDS and self._done < self.total:
+        if time.monotonic() - self._told >= self.SECONDS and self._done < self._total:
             self._told = time.monotonic()
-            share = 100 * self._done / self.total
-            self._say(f"{self._name}: {share:.0f} % of {self.total / 1e6:.1f} MB")
-
-    def reset(self) -> None:
-        """Start counting again (pooch does so before its last update)."""
-        self._done = 0
-
-    def close(self) -> None:
-        """The download has ended."""
+            share = 100 * self._done / self._total
+            self._say(f"{self._name}: {share:.0f} % of {self._total / 1e6:.1f} MB")
 
 
 def _download(path: Path, source: FileConfig, say: Say) -> None:
@@ -153,7 +148,7 @@ def _download(path: Path, source: FileConfig, say: Say) -> None:
         try:
             partial.unlink(missing_ok=True)
             say(f"downloading {source.url}")
-            _retrieve(source.url, partial, Progress(path.name, say), advice)
+            _retrieve(source.url, partial, say, advice)
             found = file_sum(partial)
             if source.sha256 and found != source.sha256.lower():
                 raise UnavailableError(
@@ -168,15 +163,26 @@ def _download(path: Path, source: FileConfig, say: Say) -> None:
             _remove(partial)
 
 
-def _retrieve(url: str, partial: Path, progress: Any, advice: str) -> None:
-    """Stream `url` into `partial` with pooch; UnavailableError if the network or the server fails."""
+def _retrieve(url: str, partial: Path, say: Say, advice: str) -> None:
+    """Download `url` into `partial` with pooch; UnavailableError if the network or the server fails."""
     import pooch
     import requests
 
+    def stream(url: str, target: str, _: object) -> None:
+        """pooch's own downloader leaves the connection open when the server refuses."""
+        with (
+            requests.get(url, stream=True, timeout=DOWNLOAD_TIMEOUT_SECONDS) as response,
+            Path(target).open("wb") as out,
+        ):
+            response.raise_for_status()
+            progress = Progress(Path(url).name, int(response.headers.get("content-length", 0)), say)
+            for chunk in response.iter_content(1 << 18):
+                out.write(chunk)
+                progress.update(len(chunk))
+
     pooch.get_logger().setLevel("WARNING")
-    downloader = pooch.HTTPDownloader(progressbar=progress, chunk_size=1 << 18, timeout=DOWNLOAD_TIMEOUT_SECONDS)
     try:
-        pooch.retrieve(url, known_hash=None, fname=partial.name, path=partial.parent, downloader=downloader)
+        pooch.retrieve(url, known_hash=None, fname=partial.name, path=partial.parent, downloader=stream)
     except requests.exceptions.RequestException as error:
         raise UnavailableError(f"{url} is not reachable ({_reason(error)}); {advice}") from None
 
