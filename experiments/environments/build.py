@@ -19,6 +19,7 @@ from experiments.errors import NotInstalled
 
 Say = Callable[[str], None]
 _SCHEMA = 1
+_LAST_PATCH = {"3.6": "3.6.15", "3.7": "3.7.17"}  # older pyenvs want the whole version
 
 
 class BuildError(NotInstalled):
@@ -149,7 +150,9 @@ def _not_found(wanted: Specification) -> str:
     if wanted.conda_only:
         only = ", ".join(wanted.conda_only)
         return f"{wanted.name} needs conda, mamba or micromamba for {only}: none on PATH; install one, {name_one}"
-    get = f"pyenv install {wanted.python}" if wanted.legacy else f"uv python install {wanted.python}"
+    last = _LAST_PATCH.get(wanted.python, wanted.python)
+    uv = "uv" if shutil.which("uv") else interpreters.uv_program() or "uv"
+    get = f"pyenv install {last}" if wanted.legacy else f"{uv} python install {wanted.python}"
     return (
         f"{wanted.name} needs Python {wanted.python}: no conda, mamba or micromamba on PATH, and no "
         f"python{wanted.python} from pyenv, uv or PATH; get one with `{get}`, {name_one}"

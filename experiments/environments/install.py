@@ -14,7 +14,11 @@ Say = Callable[[str], None]
 _CONDA_PROGRAMS = ("conda", "mamba", "micromamba")
 _INSTALLERS = ("pip", "setuptools", "wheel")
 # A caller's settings that would lead an installer or a foreign Python astray.
-_ASTRAY = ("PYTHON", "VIRTUAL_ENV", "CONDA_PREFIX", "UV_PROJECT", "UV_PYTHON", "MLFLOW_")
+_ASTRAY = (
+    *("PYTHON", "VIRTUAL_ENV", "CONDA_PREFIX", "MLFLOW_"),
+    *("PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_CONSTRAINT", "PIP_REQUIRE"),
+    *("UV_TARGET", "UV_PREFIX", "UV_SYSTEM_PYTHON", "UV_CONSTRAINT", "UV_OVERRIDE", "UV_PROJECT", "UV_PYTHON"),
+)
 
 
 @dataclass(frozen=True)

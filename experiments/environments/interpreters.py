@@ -44,15 +44,14 @@ def probe(path: Path, origin: str = "PATH") -> Interpreter | None:
     facts = _ask(path)
     if facts is None or facts["bits"] != "64":
         return None
-    base = Path(facts["base"])
-    if not _runs_alone(base, facts["prefix"]):
-        base = path
-    return Interpreter(base, facts["version"], origin)
+    named = Path(facts["prefix"]) / "bin" / f"python{facts['version'].rpartition('.')[0]}"
+    bases = [base for base in (Path(facts["base"]), named) if _is_base(base)]
+    return Interpreter(bases[0] if bases else path, facts["version"], origin)
 
 
-def _runs_alone(base: Path, prefix: str) -> bool:
-    """Whether `base` is outside a virtual environment (3.6 knows no _base_executable)."""
-    return os.access(base, os.X_OK) and not (base.parent.parent / "pyvenv.cfg").exists() and bool(prefix)
+def _is_base(program: Path) -> bool:
+    """Whether a program is there and in no virtual environment: one made from another ends with it."""
+    return os.access(program, os.X_OK) and not (program.parent.parent / "pyvenv.cfg").exists()
 
 
 def _ask(path: Path) -> dict[str, str] | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 Say = Callable[[str], None]
 _PROGRESS_SECONDS = 15.0
 _TAIL_BYTES = 16_000
+_TAIL_LINES = 12
 _MESSAGE_LENGTH = 300
 _TELLING = re.compile(r"error|×|╰─▶|because|no space left|no matching|not found|cannot|failed", re.IGNORECASE)
 _BOX = re.compile(r"[×╰─▶│├]+")
@@ -98,10 +99,13 @@ def explain(log: Path, start: int, status: int) -> tuple[str, list[str]]:
         written.seek(max(start, end - _TAIL_BYTES))
         text = written.read().decode("utf-8", "replace")
     lines = [line.rstrip() for line in text.splitlines() if line.strip() and not line.startswith("$ ")]
-    telling = [index for index, line in enumerate(lines) if _TELLING.search(line)]
+    telling = [
+        index for index, line in enumerate(lines) if _TELLING.search(line) and not line.lstrip().startswith("hint:")
+    ]
     reason = _sentence(lines, telling[-1]) if telling else "".join(lines[-1:])
     ended = f"exit status {status}" if status >= 0 else f"ended by signal {-status}"
-    return " ".join(_BOX.sub(" ", reason).split())[:_MESSAGE_LENGTH] or ended, lines[-12:]
+    tail = [line[:_MESSAGE_LENGTH] for line in lines[-_TAIL_LINES:]]
+    return " ".join(_BOX.sub(" ", reason).split())[:_MESSAGE_LENGTH] or ended, tail
 
 
 def _sentence(lines: list[str], last: int) -> str:

@@ -56,7 +56,7 @@ def check(
     crashes or hangs is unsound too, with its reason, but is not kept: the next call tries again. `index` is the
     GPU to check on. Raises NotInstalled where the cache cannot be written.
     """
-    base = checks_folder() / f"{env.name or backend.name}-{verdict_key(env, backend, threads)}"
+    base = checks_folder() / f"{env.name or backend.name}-{env.key}-{verdict_key(env, backend, threads)}"
     verdict = base.with_name(base.name + ".json")
     kept = None if again else _read(verdict)
     if kept is not None:
@@ -73,7 +73,8 @@ def check(
         except process.StepError as error:
             reason = f"{backend.name}: its engine's check ended badly: {error} (log: {_log(base)})"
             result = CheckResult(False, [], reason, time.monotonic() - begin, False, log=_log(base))
-    say(result.message)
+    if result.sound:  # what is wrong is the caller's to tell, as an error or a warning
+        say(result.message)
     return result
 
 
@@ -141,7 +142,7 @@ def _log(base: Path) -> Path:
 def _read(path: Path) -> dict[str, Any] | None:
     try:
         verdict = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+    except (OSError, ValueError):
         return None
     whole = isinstance(verdict, dict) and isinstance(verdict.get("sound"), bool) and verdict.get("checks")
     return verdict if whole else None
