@@ -3,6 +3,7 @@
 `hydra` refuses unknown keys and groups itself; here values meet their ranges.
 """
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from experiments.errors import ConfigError
 
 GATES = ("task", "hard_sigmoid", "sigmoid")
 GPU_KINDS = ("auto", "cpu", "gpu")
+OPTIMIZERS = ("rmsprop", "adadelta", "adam", "sgd")  # those whose arithmetic is the same under Keras 2 and 3
+QUALITY_METRICS = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 
 def check(config: RunConfig) -> RunConfig:
@@ -29,10 +32,15 @@ def check(config: RunConfig) -> RunConfig:
     _timeouts(config)
     if config.gpu.kind not in GPU_KINDS:
         raise ConfigError(f"gpu.kind={config.gpu.kind}: choose one of {', '.join(GPU_KINDS)}")
-    if config.gpu.price_per_hour is not None and config.gpu.price_per_hour < 0:
-        raise ConfigError(f"gpu.price_per_hour={config.gpu.price_per_hour}: must not be negative")
-    if config.tracking.flush_seconds <= 0:
+    price = config.gpu.price_per_hour
+    if price is not None and not (math.isfinite(price) and price >= 0):
+        raise ConfigError(f"gpu.price_per_hour={price}: must be a number that is not negative, or null")
+    if config.gpu.index is not None and config.gpu.index < 0:
+        raise ConfigError(f"gpu.index={config.gpu.index}: must be the number of a GPU, from 0 on, or null")
+    if not (math.isfinite(config.tracking.flush_seconds) and config.tracking.flush_seconds > 0):
         raise ConfigError(f"tracking.flush_seconds={config.tracking.flush_seconds}: must be above 0 seconds")
+    if not config.tracking.experiment.strip():
+        raise ConfigError("tracking.experiment is empty: name the MLflow experiment that runs go to")
     return config
 
 
@@ -44,11 +52,11 @@ def _whole(value: Any, key: str, minimum: int, auto: bool = True) -> None:
         raise ConfigError(f"{key}={value}: must be {choices}")
 
 
-def _share(value: Any, key: str) -> None:
-    if value == "auto":
+def _share(value: Any, key: str, auto: bool = True) -> None:
+    if auto and value == "auto":
         return
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
-        raise ConfigError(f"{key}={value}: must be above 0 and at most 1, or auto")
+        raise ConfigError(f"{key}={value}: must be above 0 and at most 1" + (", or auto" if auto else ""))
 
 
 def _affinity(value: Any) -> None:
@@ -75,6 +83,12 @@ def _profile(config: RunConfig) -> None:
             f"profile={profile.name} wants the budget {profile.budget!r}; "
             f"task {config.task.name} has {', '.join(budgets)}"
         )
+    key, budget = f"task.budgets.{profile.budget}", budgets[profile.budget]
+    _share(budget.fraction, f"{key}.fraction", auto=False)
+    _share(budget.validation_fraction, f"{key}.validation_fraction", auto=False)
+    _whole(budget.epochs, f"{key}.epochs", minimum=1, auto=False)
+    if not math.isfinite(budget.floor):
+        raise ConfigError(f"{key}.floor={budget.floor}: must be a number")
 
 
 def _data(config: RunConfig) -> None:
@@ -92,14 +106,19 @@ def _task(config: RunConfig) -> None:
     task = config.task
     if task.ngram_range is not None and task.ngram_range not in (1, 2):
         raise ConfigError(f"task.ngram_range={task.ngram_range}: choose 1 (words) or 2 (words and bi-grams)")
-    rate = task.optimizer.get("learning_rate")
-    if not isinstance(rate, int | float) or rate <= 0:
+    _whole(task.batch, "task.batch", minimum=1, auto=False)
+    rate, optimizer = task.optimizer.get("learning_rate"), task.optimizer.get("name")
+    if isinstance(rate, bool) or not isinstance(rate, int | float) or not (math.isfinite(rate) and rate > 0):
         raise ConfigError(f"task.optimizer.learning_rate={rate}: must be above 0")
+    if optimizer not in OPTIMIZERS:
+        raise ConfigError(f"task.optimizer.name={optimizer}: choose one of {', '.join(OPTIMIZERS)}")
+    if task.quality.metric not in QUALITY_METRICS:
+        raise ConfigError(f"task.quality.metric={task.quality.metric}: choose one of {', '.join(QUALITY_METRICS)}")
     if task.quality.better not in ("higher", "lower"):
         raise ConfigError(f"task.quality.better={task.quality.better}: choose higher or lower")
 
 
 def _timeouts(config: RunConfig) -> None:
     for key, seconds in vars(config.timeouts).items():
-        if seconds is not None and seconds <= 0:
+        if seconds is not None and not (math.isfinite(seconds) and seconds > 0):
             raise ConfigError(f"timeouts.{key}={seconds}: must be above 0 seconds, or null for no limit")
