@@ -16,19 +16,20 @@ from experiments.errors import ConfigError, UserError
 from experiments.paths import project_root
 
 GROUPS = ("task", "backend", "gpu", "data", "profile", "tracking")
-_PLAIN_CHOICE = re.compile(r"^([a-z]+)=([A-Za-z0-9_.-]*)$")
+_PLAIN_CHOICES = re.compile(r"^([a-z]+)=([A-Za-z0-9_.,-]*)$")
 
 
 def refuse_unknown_choices(arguments: list[str]) -> None:
     """Answer `task=nope` with the choices at once, before Hydra is imported (a second later)."""
     for argument in arguments:
-        found = _PLAIN_CHOICE.match(argument)
+        found = _PLAIN_CHOICES.match(argument)
         if not found or found.group(1) not in GROUPS:
             continue
-        group, choice = found.groups()
+        group, chosen = found.groups()
         choices = group_choices(group)
-        if choice not in choices:
-            raise ConfigError(f"{group}={choice}: unknown {group}; choose one of {', '.join(choices)}")
+        for choice in chosen.split(","):
+            if choice not in choices:
+                raise ConfigError(f"{group}={choice}: unknown {group}; choose one of {', '.join(choices)}")
 
 
 def group_choices(group: str) -> list[str]:
@@ -55,7 +56,7 @@ def typed(config: Any) -> RunConfig:
 
 def one_line(text: str) -> str:
     """Hydra's several lines as one, without its hints about tracebacks."""
-    lines = [line.strip() for line in text.strip().splitlines()]
+    lines = [line.strip() for line in text.partition("Config search path:")[0].strip().splitlines()]
     kept = [line for line in lines if line and "HYDRA_FULL_ERROR" not in line and "object_type" not in line]
     return re.sub(r"\s+", " ", "; ".join(kept)).replace(":;", ":").replace(".;", ";")
 
