@@ -55,6 +55,24 @@ def connect(tracking: TrackingConfig) -> Store:
         ) from error
 
 
+def existing(tracking: TrackingConfig) -> Store | None:
+    """The store if it is there already, with its experiment; nothing is created. Raises TrackingError."""
+    for key, value in _PATIENCE.items():
+        os.environ.setdefault(key, value)
+    uri = absolute_uri(tracking.uri or default_uri())
+    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
+        return None
+    try:
+        with quiet():
+            from mlflow import MlflowClient
+
+            client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+            found = client.get_experiment_by_name(tracking.experiment)
+    except Exception as error:  # MLflow, SQLAlchemy and requests each raise their own
+        raise TrackingError(f"tracking store {redacted(uri)} does not answer ({brief(error)})") from error
+    return None if found is None else Store(client, uri, str(found.experiment_id))
+
+
 def absolute_uri(uri: str) -> str:
     """`sqlite:///mlflow.db` is relative to the directory a command starts in: pin it there and then."""
     head = "sqlite:///"
