@@ -20,7 +20,9 @@ RECIPE = 1
 CHOICES = (("imdb.npz",),)
 REVIEWS = 25_000  # in each split
 VOCABULARY = 88_584  # distinct words of the published data
-PHRASE = 6  # words of a synthetic phrase
+DRAWS = 1 << 22  # entries of the table that synthetic words are drawn from
+PHRASE = 10  # words of a synthetic phrase
+FOLLOWERS = 5  # words that habitually follow one of them
 # Words per review of the published training data: percentiles 0, 5 … 95, 96, 97, 98, 99, 100. Only the
 # synthetic twin uses them, so that it costs a recurrent network what the real reviews cost.
 LENGTH_PERCENTS = (*range(0, 96, 5), 96, 97, 98, 99, 100)
@@ -117,17 +119,20 @@ def synthetic(seed: int) -> Reviews:
 
     random = np.random.RandomState(seed)
     ranks = np.arange(1, VOCABULARY + 1, dtype=np.int64)
-    # Frequency 1 / ((r + 3) (r + 9000)): Zipf's law with the faster fall of the rare words.
+    # Frequency 1 / ((r + 3) (r + 9000)): Zipf's law with the faster fall of the rare words. A word's share
+    # of the table is its frequency, so that a draw is one look-up.
     cumulative = np.cumsum((1 << 50) // ((ranks + 3) * (ranks + 9000)))
+    places = np.arange(DRAWS, dtype=np.int64) * (int(cumulative[-1]) // DRAWS)
+    table = (np.searchsorted(cumulative, places, side="right") + 1).astype(np.int32)
     by_percent = np.array(_lengths_by_percent())
     parts: list[Any] = []
     for _ in range(2):
         labels = random.randint(0, 2, REVIEWS)
         lengths = by_percent[random.randint(0, 101, REVIEWS)]
         offsets = np.concatenate([[0], np.cumsum(lengths)])
-        flat = _collocated(random, cumulative, int(offsets[-1]))
+        flat = _collocated(random, table, int(offsets[-1]))
         flat = _coloured(random, flat, np.repeat(labels, lengths))
-        parts += [Ragged(flat.astype(np.int32), offsets), labels]
+        parts += [Ragged(flat, offsets), labels]
     return Reviews(*parts)
 
 
@@ -139,29 +144,35 @@ def _lengths_by_percent() -> list[int]:
     return lengths
 
 
-def _collocated(random: Any, cumulative: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """`count` ranks in phrases of six, where a word mostly is one of eight habitual followers of the last.
+def _collocated(random: Any, table: NDArray[np.int32], count: int) -> NDArray[np.int32]:
+    """`count` ranks in phrases, where a word mostly is one of the habitual followers of the last.
 
     The phrases keep the number of distinct bi-grams at that of real reviews, about 1.2 million.
     """
     import numpy as np
 
-    total = int(cumulative[-1])
-    draws = random.randint(0, total, count)
+    ranks: NDArray[np.int32] = table[random.randint(0, DRAWS, count)]
     for place in range(1, PHRASE):
-        last = draws[place - 1 :: PHRASE][: len(draws[place::PHRASE])]
-        rank = np.searchsorted(cumulative, last, side="right")
-        follower = (rank * 8 + random.randint(0, 8, len(rank))) * 2_654_435_761 % total
-        habitual = random.randint(0, 8, len(rank)) > 0
-        draws[place::PHRASE] = np.where(habitual, follower, draws[place::PHRASE])
-    ranks: NDArray[np.int64] = np.searchsorted(cumulative, draws, side="right") + 1
+        here = ranks[place::PHRASE]
+        last = ranks[place - 1 :: PHRASE][: len(here)].astype(np.int64)
+        chance = _bytes(random, len(here))
+        follower = table[(last * FOLLOWERS + chance % FOLLOWERS) * 2_654_435_761 % DRAWS]
+        ranks[place::PHRASE] = np.where(chance >= 32, follower, here)  # seven in eight
     return ranks
 
 
-def _coloured(random: Any, flat: NDArray[np.int64], good: NDArray[np.int64]) -> NDArray[np.int64]:
+def _coloured(random: Any, ranks: NDArray[np.int32], good: NDArray[np.int64]) -> NDArray[np.int32]:
     """Replace one word in six by one of ranks 100–899; four in five have the label's parity."""
     import numpy as np
 
-    chosen = random.randint(0, 6, len(flat)) == 0
-    parity = np.where(random.randint(0, 5, len(flat)) > 0, good, 1 - good)
-    return np.where(chosen, 100 + 2 * random.randint(0, 400, len(flat)) + parity, flat)
+    chosen = np.flatnonzero(_bytes(random, len(ranks)) < 43)
+    parity = np.where(_bytes(random, len(chosen)) < 205, good[chosen], 1 - good[chosen])
+    ranks[chosen] = 100 + 2 * random.randint(0, 400, len(chosen)) + parity
+    return ranks
+
+
+def _bytes(random: Any, count: int) -> NDArray[np.uint8]:
+    """`count` random bytes: the cheapest dice there are."""
+    import numpy as np
+
+    return np.frombuffer(random.bytes(count), np.uint8)
