@@ -161,7 +161,7 @@ def redacted(uri: str) -> str:
     """The address without a password."""
     import re
 
-    return re.sub(r"://([^:/@]+):[^@]*@", r"://\1:***@", uri)
+    return re.sub(r"://([^:/@]+):[^/]*@", r"://\1:***@", uri)
 
 
 def search_all(client: "MlflowClient", experiment_ids: list[str], filter_string: str) -> list[Any]:
