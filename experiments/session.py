@@ -145,6 +145,8 @@ class Session:
         data: "Prepared",
     ) -> None:
         """Write the `prepared` event: from here on it is settled what will be measured."""
+        from experiments.environments import compile_cache_state
+
         config = self.config
         if not verdict.sound:
             self.flags.append(names.FLAG_UNSOUND)
@@ -158,7 +160,7 @@ class Session:
             environment={"python": str(environment.python), "key": environment.key,
                          "manager": environment.manager, "build_seconds": environment.seconds},
             check={"sound": verdict.sound, "message": verdict.message, "cached": verdict.cached},
-            params=self._params(threads, data),
+            params={**self._params(threads, data), "run.compile_cache": compile_cache_state(environment)},
             facts={"price_per_hour": config.gpu.price_per_hour, "target": config.task.quality.target,
                    **plan(config)},
         )

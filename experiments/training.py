@@ -25,7 +25,10 @@ def train(
     config = session.config
     (session.folder / "environment.txt").write_text(environments.freeze(environment))
     session.facts.update(host.ceiling(threads) if device.kind == "cpu" else {})
-    variables = environments.worker_variables(environment, config.backend, threads, device.kind, device.index)
+    variables = environments.worker_variables(
+        environment, config.backend, threads, device.kind, device.index,
+        memory_growth=config.gpu.memory_growth, tf32=config.gpu.tf32,
+    )
     follower = Training(session, config.budget().epochs)
     worker = Worker(
         [str(environment.python), "-m", "experiments.worker", str(session.folder / "job.json")],
