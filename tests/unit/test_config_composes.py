@@ -50,7 +50,7 @@ def test_every_cell_under_every_profile(task: str, backend: str, profiles: dict[
             assert config.model()["recurrent_activation"] == gates
 
 
-@pytest.mark.filterwarnings("ignore:\n.*is validated against ConfigStore schema:UserWarning")
+@pytest.mark.filterwarnings(r"ignore:\s*.*is validated against ConfigStore schema:UserWarning")
 @pytest.mark.parametrize("launcher", [None, *members("hydra/launcher")])
 def test_every_launcher(launcher: str | None) -> None:
     with hydra() as compose:
