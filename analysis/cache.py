@@ -1,0 +1,112 @@
+"""Keeps what was read from a store in a Parquet file and brings it up to date with as little reading as can be.
+
+One file per tracking address and experiment, under the user's cache folder. Three ways, cheapest first:
+
+* the file behind a SQLite address has not changed: the cache alone answers, without MLflow;
+* it has changed, or the store is a server: `analysis.sync` finds what is new, deleted or re-tagged;
+* there is no cache, or it cannot be read: everything is read.
+"""
+
+import hashlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from analysis import store
+from analysis.columns import COLUMNS
+from experiments.paths import cache_root
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+VERSION = 1
+_KEY = b"keras-backend-benchmark"
+# Another set of columns, or of their origins, is another cache.
+_LAYOUT = hashlib.sha256(repr((VERSION, COLUMNS)).encode()).hexdigest()[:16]
+
+State = dict[str, Any]
+
+
+def runs(uri: str, experiment: str, *, refresh: bool, cached: bool) -> tuple["pd.DataFrame", int, str]:
+    """Every run of ours in the experiment, sweeps' summaries included; how many foreign ones; and how it was got.
+
+    Raises TrackingError where the store or the experiment cannot be read.
+    """
+    path = cache_file(uri, experiment)
+    print_ = fingerprint(uri)
+    known = read_file(path) if cached and not refresh else None
+    if known is not None and print_ is not None and known[1]["fingerprint"] == print_:
+        return known[0], known[1]["foreign"], "unchanged"
+    from analysis import sync
+
+    client = store.open_client(uri)
+    experiment_id = store.experiment_id(client, uri, experiment)
+    with store.told_in_one_line(uri):
+        if known is not None and known[1]["experiment_id"] == experiment_id:
+            frame, how = sync.update(client, experiment_id, known[0])
+        else:
+            frame, how = store.read_all(client, experiment_id), "read"
+        foreign = sync.count_others(client, experiment_id, len(frame))
+    if cached:
+        state = {"layout": _LAYOUT, "fingerprint": print_, "experiment_id": experiment_id, "foreign": foreign}
+        write_file(path, frame, state)
+    return frame, foreign, how
+
+
+def cache_file(uri: str, experiment: str) -> Path:
+    """Where the runs of an experiment are kept. The name holds a hash alone: an address may hold a password."""
+    digest = hashlib.sha256(f"{uri}\n{experiment}".encode()).hexdigest()[:16]
+    return cache_root() / "analysis" / f"runs-{digest}.parquet"
+
+
+def fingerprint(uri: str) -> list[Any] | None:
+    """What changes with every write to a SQLite file; None for stores without such a sign.
+
+    Size, time and inode of the file and of its write-ahead log, and the header's change counter
+    (https://www.sqlite.org/fileformat.html, "File change counter"): a clock too coarse to show two writes apart
+    cannot hide one.
+    """
+    path = store.sqlite_path(uri)
+    if path is None:
+        return None
+    signs: list[Any] = []
+    for file, header in ((path, slice(24, 28)), (Path(f"{path}-wal"), slice(0, 32))):
+        try:
+            stat = file.stat()
+            with file.open("rb") as opened:
+                signs.append([stat.st_size, stat.st_mtime_ns, stat.st_ino, opened.read(100)[header].hex()])
+        except OSError:
+            signs.append(None)
+    return signs if signs[0] is not None else None
+
+
+def read_file(path: Path) -> tuple["pd.DataFrame", State] | None:
+    """The cached runs and their state, None where there are none that this version can use."""
+    try:
+        import pyarrow.parquet as pq
+
+        table = pq.read_table(path, partitioning=None)
+        state = json.loads(table.schema.metadata[_KEY])
+        return (table.to_pandas(), state) if state["layout"] == _LAYOUT else None
+    except (OSError, ValueError, KeyError, TypeError):  # not there, cut short, or of another version
+        return None
+
+
+def write_file(path: Path, frame: "pd.DataFrame", state: State) -> None:
+    """Replace the cache in one step; a folder that cannot be written costs speed, never the answer."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    table = table.replace_schema_metadata({**table.schema.metadata, _KEY: json.dumps(state).encode()})
+    fresh = path.with_suffix(f".{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(table, fresh, compression="zstd")
+        fresh.replace(path)
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        print(f"warning: {path.parent} cannot be written ({error.strerror or error}); "
+              "the store is read anew each time; KBB_CACHE names another folder", file=sys.stderr)
