@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +11,15 @@ from experiments.process import LOG, LOG_LIMIT_BYTES, Exit, Worker
 from experiments.session import Session, plan
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from experiments.datasets import Prepared
     from experiments.environments import Environment
 
 
 def train(
     session: Session, device: devices.Device, environment: "Environment", threads: int,
-    data: "Prepared", shared: bool,
+    data: "Prepared", shared: "Callable[[], bool]",
 ) -> tuple[str, str | None]:
     """Run the worker to its end; returns the end state and its reason. KeyboardInterrupt passes through
     after the worker's process group is dead."""
@@ -171,7 +172,8 @@ class _Machine:
 
 
 def _observe(
-    session: Session, device: devices.Device, follower: Training, before: _Machine, shared: bool
+    session: Session, device: devices.Device, follower: Training, before: _Machine,
+    shared: "Callable[[], bool]",
 ) -> None:
     """Flags and facts from around the measured time: noise is flagged, never repaired."""
     after = _Machine(device.index)
@@ -185,11 +187,10 @@ def _observe(
     flags = summary.noise_flags(follower.done)
     if others > cores / 4:
         flags.append(names.FLAG_LOADED)
-    if shared:
+    if shared():
         flags.append(names.FLAG_SHARED)
     if device.index is not None and devices.throttle_reasons(device.index):
         flags.append(names.FLAG_THROTTLED)
     session.flags.extend(flags)
     if follower.follower.problems:
         session.keep_traceback("journal: " + "; ".join(follower.follower.problems) + "\n")
-    sys.stdout.flush()
