@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from experiments.command import fail, guarded
 from experiments.config import BackendConfig
 from experiments.environments import inventory
 from experiments.environments.specification import KINDS
@@ -54,19 +55,12 @@ def main(arguments: list[str] | None = None) -> int:
     if not words or {"-h", "--help", "help"} & set(words):
         print(help_text(), end="")
         return 0 if words else 2
-    try:
-        request = understand(words)
-    except ConfigError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    try:
-        return _COMMANDS[request.command](request)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted; what was not finished is built again next time", file=sys.stderr)
-        return 130
+    return guarded(lambda: _run(words))
+
+
+def _run(words: list[str]) -> int:
+    request = understand(words)
+    return _COMMANDS[request.command](request)
 
 
 def help_text() -> str:
@@ -177,8 +171,7 @@ def _each(request: Request, work: Callable[[BackendConfig, str], None]) -> int:
         try:
             work(backend, kind)
         except UserError as error:
-            print(f"error: {error}", file=sys.stderr, flush=True)
-            status = 1
+            status = fail(error, 1)
     return status
 
 

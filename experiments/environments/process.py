@@ -10,7 +10,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 Say = Callable[[str], None]
-_PROGRESS_SECONDS = 15.0
+_FIRST_PROGRESS_SECONDS, _LONGEST_PROGRESS_SECONDS = 15.0, 60.0
+_PROGRESS_LENGTH = 70
 _TAIL_BYTES = 16_000
 _TAIL_LINES = 12
 _MESSAGE_LENGTH = 300
@@ -38,7 +39,7 @@ def run(
     accept: Collection[int] = (0,),
     limit_seconds: float = math.inf,
 ) -> int:
-    """Run `command` with its output appended to `log`; say `what` with the time every 15 s; gives the exit status.
+    """Run `command` with its output appended to `log`; say how it goes now and then; gives the exit status.
 
     `keep` is a file descriptor that the child inherits (the build's lock). Interrupted or over its time, the
     child's whole process group is ended. Raises StepError on a status that is not in `accept`.
@@ -61,7 +62,7 @@ def run(
         except OSError as error:
             raise StepError(f"{command[0]} does not start: {error.strerror}", ()) from None
     try:
-        status = _wait(child, say, what, limit_seconds)
+        status = _wait(child, lambda elapsed: say(_progress(what, elapsed, log)), limit_seconds)
     except BaseException:
         _end_group(child)
         raise
@@ -70,14 +71,22 @@ def run(
     return status
 
 
-def _wait(child: "subprocess.Popen[bytes]", say: Say, what: str, limit_seconds: float) -> int:
-    begin = time.monotonic()
+def _wait(child: "subprocess.Popen[bytes]", progress: Callable[[float], None], limit_seconds: float) -> int:
+    begin, pause = time.monotonic(), _FIRST_PROGRESS_SECONDS
     while (elapsed := time.monotonic() - begin) < limit_seconds:
         try:
-            return child.wait(timeout=min(_PROGRESS_SECONDS, limit_seconds - elapsed))
+            return child.wait(timeout=min(pause, limit_seconds - elapsed))
         except subprocess.TimeoutExpired:
-            say(f"{what}: {time.monotonic() - begin:.0f} s")
+            progress(time.monotonic() - begin)
+            pause = min(2 * pause, _LONGEST_PROGRESS_SECONDS)
     raise StepError(f"not done after {limit_seconds:.0f} s", ())
+
+
+def _progress(what: str, elapsed: float, log: Path) -> str:
+    """One line on a step that is not done: how long it has run, and the last line of its log."""
+    lines = [" ".join(line.split()) for line in _tail(log, 0) if line.strip()]
+    last = lines[-1] if lines and not lines[-1].startswith("$ ") else ""
+    return f"{what}: {elapsed:.0f} s" + (f", {last[:_PROGRESS_LENGTH]}" if last else "")
 
 
 def _end_group(child: "subprocess.Popen[bytes]") -> None:
@@ -94,18 +103,17 @@ def _end_group(child: "subprocess.Popen[bytes]") -> None:
 
 def explain(log: Path, start: int, status: int) -> tuple[str, list[str]]:
     """The telling line of a log from byte `start` on, and its last lines."""
-    with log.open("rb") as written:
-        end = written.seek(0, os.SEEK_END)
-        written.seek(max(start, end - _TAIL_BYTES))
-        text = written.read().decode("utf-8", "replace")
-    lines = [line.rstrip() for line in text.splitlines() if line.strip() and not line.startswith("$ ")]
+    lines = [line.rstrip() for line in _tail(log, start) if line.strip() and not line.startswith("$ ")]
     telling = [
         index for index, line in enumerate(lines) if _TELLING.search(line) and not line.lstrip().startswith("hint:")
     ]
-    reason = _sentence(lines, telling[-1]) if telling else "".join(lines[-1:])
-    ended = f"exit status {status}" if status >= 0 else f"ended by signal {-status}"
+    if status < 0:
+        after = f" after: {lines[-1]}" if lines else ""
+        reason = f"it was ended by {signal.Signals(-status).name}{after}"
+    else:
+        reason = _sentence(lines, telling[-1]) if telling else "".join(lines[-1:]) or f"exit status {status}"
     tail = [line[:_MESSAGE_LENGTH] for line in lines[-_TAIL_LINES:]]
-    return " ".join(_BOX.sub(" ", reason).split())[:_MESSAGE_LENGTH] or ended, tail
+    return " ".join(_BOX.sub(" ", reason).split())[:_MESSAGE_LENGTH], tail
 
 
 def _sentence(lines: list[str], last: int) -> str:
@@ -117,3 +125,11 @@ def _sentence(lines: list[str], last: int) -> str:
     while end + 1 < len(lines) and lines[end + 1].startswith("      "):
         end += 1
     return " ".join(lines[first : end + 1])
+
+
+def _tail(log: Path, start: int) -> list[str]:
+    """The last lines of a log, from byte `start` on at most."""
+    with log.open("rb") as written:
+        end = written.seek(0, os.SEEK_END)
+        written.seek(max(start, end - _TAIL_BYTES))
+        return written.read().decode("utf-8", "replace").splitlines()

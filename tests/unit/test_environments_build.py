@@ -154,6 +154,17 @@ def test_interrupt_ends_the_installer_and_leaves_nothing_whole(
     assert inventory.look(backend(file), "cpu").state == inventory.UNFINISHED
 
 
+def test_long_step_tells_how_it_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from experiments.environments import process
+
+    monkeypatch.setattr(process, "_FIRST_PROGRESS_SECONDS", 0.2)
+    say = Lines()
+    command = ["sh", "-c", "echo Collecting numpy; sleep 1.2"]
+    assert process.run(command, tmp_path / "log", say, "tiny: installing", {"PATH": os.environ["PATH"]}) == 0
+    assert 1 <= len(say) <= 2, "the pauses grow: after 0.2 s and after 0.6 s"
+    assert say[0] == "tiny: installing: 0 s, Collecting numpy"
+
+
 def test_no_interpreter_says_what_was_looked_for_and_what_would_get_it(tmp_path: Path) -> None:
     with pytest.raises(NotInstalled) as refused:
         ensure(backend(environment_file(tmp_path, "tiny", "3.99")), "cpu", Lines())

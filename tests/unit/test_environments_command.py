@@ -72,7 +72,7 @@ def test_backend_that_fails_does_not_stop_the_others(capsys: pytest.CaptureFixtu
 def test_threads_out_of_range_are_refused_before_anything_is_built(
     capsys: pytest.CaptureFixture[str], kbb_cache: Path
 ) -> None:
-    assert command.main(["check", "backend=jax", "threads=0"]) == 1
+    assert command.main(["check", "backend=jax", "threads=0"]) == 2
     assert "threads=0 is out of range" in capsys.readouterr().err
     assert not kbb_cache.exists()
 
