@@ -7,7 +7,9 @@ import contextlib
 import io
 import os
 import re
+import signal
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -55,7 +57,10 @@ def typed(config: Any) -> RunConfig:
 
 
 def one_line(text: str) -> str:
-    """Hydra's several lines as one, without its hints about tracebacks."""
+    """Hydra's several lines as one, without its hints about tracebacks and its usage."""
+    refused = re.search(r"^\S+: error: (.*)$", text, re.MULTILINE)
+    if text.startswith("usage:") and refused:
+        return f"{refused.group(1)}; --help shows what there is"
     lines = [line.strip() for line in text.partition("Config search path:")[0].strip().splitlines()]
     kept = [line for line in lines if line and "HYDRA_FULL_ERROR" not in line and "object_type" not in line]
     return re.sub(r"\s+", " ", "; ".join(kept)).replace(":;", ":").replace(".;", ";")
@@ -101,16 +106,39 @@ def run_command(function: Callable[[RunConfig], int], config_name: str = "config
     return max(status, default=0)
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM or SIGHUP: a scheduler, a shutdown or a closed terminal ends this process as Ctrl-C does."""
+
+
+def settle_process() -> None:
+    """Turn signals that end this process into KeyboardInterrupt, and let no character stop a message."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    if threading.current_thread() is not threading.main_thread():
+        return
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # as bootstrap left it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def terminate(number: int, _: object) -> None:
+        raise Terminated(f"ended by {signal.Signals(number).name}")
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, terminate)
+
+
 def guarded(work: Callable[[], int]) -> int:
-    """Run `work`; a UserError becomes one line and a status, Ctrl-C becomes 130."""
+    """Run `work`; a UserError becomes one line and a status, Ctrl-C and SIGTERM become 130."""
+    settle_process()
     try:
         return work()
     except ConfigError as error:
         return fail(error, 2)
     except UserError as error:
         return fail(error, 1)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print(str(stop) or "interrupted", file=sys.stderr)
         return 130
     except Exception as error:  # a mistake of ours: still one line, the traceback goes to a log
         text = f"{type(error).__name__}: {one_line(str(error))} (traceback: {_keep_traceback()})"
@@ -146,6 +174,10 @@ def fail(error: Exception, status: int) -> int:
 
 def register_schema(schema: type[RunConfig] = RunConfig) -> None:
     """Tell Hydra the types that conf/base.yaml is checked against."""
+    import warnings
+
     from hydra.core.config_store import ConfigStore
 
+    # The presets of launchers bear their plugins' names, so that hydra/launcher=joblib finds them.
+    warnings.filterwarnings("ignore", r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema")
     ConfigStore.instance().store(name="schema", node=schema)

@@ -1,7 +1,9 @@
 """What a person sees while a run goes on: a line for each phase and each epoch, nothing that keeps a core busy."""
 
+import contextlib
+import os
 import sys
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO
 
 
 class View(Protocol):
@@ -16,21 +18,23 @@ class View(Protocol):
 
 
 class Terminal:
-    """Plain lines on stdout; warnings on stderr, in yellow where that is a terminal."""
+    """Plain lines on stdout; warnings on stderr, in yellow where that is a terminal.
+
+    A reader that has gone (a closed pipe or terminal) costs its lines, never the run.
+    """
 
     def note(self, text: str) -> None:
         """A line about what is being done."""
-        print(f"  {text}", flush=True)
+        say(f"  {text}")
 
     def warn(self, text: str) -> None:
         """A line that must not be missed."""
         yellow, plain = ("\x1b[33m", "\x1b[0m") if sys.stderr.isatty() else ("", "")
-        sys.stdout.flush()
-        print(f"{yellow}warning: {text}{plain}", file=sys.stderr, flush=True)
+        say(f"{yellow}warning: {text}{plain}", sys.stderr)
 
     def start(self, title: str, epochs: int) -> None:
         """The run's headline."""
-        print(f"{title}, {epochs} epochs", flush=True)
+        say(f"{title}, {epochs} epochs")
 
     def phase(self, text: str) -> None:
         """A phase of the worker."""
@@ -38,12 +42,30 @@ class Terminal:
 
     def epoch(self, event: dict[str, Any], epochs: int) -> None:
         """One finished epoch."""
-        print(f"  {epoch_line(event, epochs)}", flush=True)
+        say(f"  {epoch_line(event, epochs)}")
 
     def end(self, state: str, reason: str | None, text: str) -> None:
         """The end state and where things are."""
         cause = f": {reason}" if reason else ""
-        print(f"{state}{cause}\n{text}", flush=True)
+        say(f"{state}{cause}\n{text}")
+
+
+def say(text: str, stream: TextIO | None = None) -> None:
+    """Print a line at once; where nobody reads any more, this and all later ones go nowhere."""
+    if stream is not None:
+        _write("", sys.stdout)  # what was said before comes first
+    _write(f"{text}\n", stream or sys.stdout)
+
+
+def _write(text: str, stream: TextIO) -> None:
+    try:
+        stream.write(text)
+        stream.flush()
+    except OSError:
+        with contextlib.suppress(OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
 
 
 def epoch_line(event: dict[str, Any], epochs: int) -> str:

@@ -77,8 +77,8 @@ def _contained(session: Session, store: "Store | None", known: UserError | None)
         return _phases(session)
     except UserError as error:
         return error.state, str(error)
-    except KeyboardInterrupt:
-        return names.KILLED, "interrupted by Ctrl-C"
+    except KeyboardInterrupt as stop:
+        return names.KILLED, str(stop) or "interrupted by Ctrl-C"
     except OSError as error:
         session.keep_traceback(traceback.format_exc())
         return names.FAILED, f"{error.strerror or error}: {error.filename or session.folder}"
