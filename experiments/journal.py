@@ -126,13 +126,13 @@ def read(path: Path, journal_id: str | None = None) -> Contents:
     Without `journal_id` the journal is that of its first `job` event, else the one that most lines belong to.
     """
     follower = Follower(path, journal_id or _owner(path))
-    events = sorted(follower.new_events(), key=lambda event: event["seq"])
+    events = follower.new_events()
     torn = bool(follower.pending)
-    problems, left_out = list(follower.problems), follower.left_out
-    if torn:
-        problems.append("last line is torn")
-        left_out += 1
-    return Contents(events, problems, left_out, torn)
+    last = follower.finish()
+    if last is not None:
+        events.append(last)
+    events.sort(key=lambda event: int(event["seq"]))
+    return Contents(events, list(follower.problems), follower.left_out, torn)
 
 
 def _owner(path: Path) -> str | None:
@@ -176,6 +176,16 @@ class Follower:
                 self.offset += len(data)
                 found.extend(self._accept_all(data))
         return found
+
+    def finish(self) -> Event | None:
+        """What stands after the last newline, if only the newline was lost; nothing more is to come."""
+        line, self.pending = self.pending, b""
+        if parse(line)[1] is not None:
+            self._line_number += 1
+            return self._accept(line)
+        if line:
+            self._problem("torn", ahead=1)
+        return None
 
     def _accept_all(self, data: bytes) -> Iterator[Event]:
         *lines, self.pending = (self.pending + data).split(b"\n")

@@ -228,7 +228,7 @@ def test_show_and_usage(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path.write_bytes(line(0, "note") + line(1, **epoch(1)) + b"torn")
     assert journal.main(["show", str(path.parent)]) == 0
     shown = capsys.readouterr().out
-    assert "epoch" in shown and "last line is torn" in shown
+    assert "epoch" in shown and "line 3: torn" in shown
     assert journal.main(["--help"]) == 0 and journal.main([]) == 2 and journal.main(["show"]) == 2
     capsys.readouterr()
     assert journal.main(["ingest", str(path.parent / "nothing.jsonl")]) == 2
