@@ -126,9 +126,11 @@ class Training:
     def state(self, end: Exit) -> tuple[str, str | None]:
         """The run's end state from what the worker said and how its process ended."""
         config = self.session.config
-        if self.end is None and end.timed_out == LOG:
+        # A worker that was told to end says so in its last event; why it was told is known here.
+        cut_short = end.timed_out is not None and (self.end is None or self.end["state"] == names.KILLED)
+        if cut_short and end.timed_out == LOG:
             return names.FAILED, f"the worker wrote more than {LOG_LIMIT_BYTES >> 30} GiB to its log in {self._where()}"
-        if self.end is None and end.timed_out is not None:
+        if cut_short and end.timed_out is not None:
             limit = getattr(config.timeouts, end.timed_out)
             return names.TIMEOUT, f"timeouts.{end.timed_out}={limit:g} s passed in {self._where()}"
         if self.end is None:
