@@ -91,12 +91,19 @@ class Training:
         self.started = self.phase_started = time.monotonic()
 
     def news(self) -> None:
-        """Take in what the worker appended since the last time."""
-        for event in self.follower.new_events():
+        """Take in what the worker appended since the last time, also while a slow store was waited for."""
+        self._take()
+        self.session.flush()
+        while self._take():
+            self.session.flush()
+
+    def _take(self) -> bool:
+        events = self.follower.new_events()
+        for event in events:
             self.last_event, self.phase_started = event["event"], time.monotonic()
             self.session.take(event)
             self._show(event)
-        self.session.flush()
+        return bool(events)
 
     def _show(self, event: journal.Event) -> None:
         view, name = self.session.view, event["event"]
