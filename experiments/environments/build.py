@@ -51,7 +51,7 @@ class Manager:
 
     name: str
     version: str  # of the interpreter it will make
-    make: Callable[[install.Step], Path]  # gives the environment's Python
+    make: Callable[[install.Step], None]  # the environment, in the step's prefix
 
     def key(self, recipe: Recipe) -> str:
         whole = "\n".join([recipe.content, self.name, self.version])
@@ -163,6 +163,8 @@ def _build_in(folder: Path, recipe: Recipe, manager: Manager, say: Say, *, lock:
     """Build into `folder`, its marker last. Installed scripts know their folder, so it is not moved there later."""
     begin = time.monotonic()
     name = recipe.name
+    place = Place(folder, folder / "env" / "bin" / "python", recipe.kind, manager.key(recipe), owned=True)
+    _require(recipe, place)
     if folder.exists():
         say(f"{name}: an earlier build in {folder} was not finished; building it again")
         shutil.rmtree(folder)
@@ -170,8 +172,7 @@ def _build_in(folder: Path, recipe: Recipe, manager: Manager, say: Say, *, lock:
     log = folder / installed.LOG
     say(f"{name}: building its environment with {manager.name} (Python {manager.version}) in {folder}, once")
     try:
-        python = manager.make(install.Step(folder / "env", log, say, name, lock))
-        place = Place(folder, python, recipe.kind, manager.key(recipe), owned=True)
+        manager.make(install.Step(place.python.parent.parent, log, say, name, lock))
         if recipe.fixes:
             say(f"{name}: {', '.join(recipe.fixes)}")
         installed.apply_fixes(recipe.fixes, place)
@@ -187,13 +188,21 @@ def _build_in(folder: Path, recipe: Recipe, manager: Manager, say: Say, *, lock:
         "key": place.key,
         "manager": manager.name,
         "version": manager.version,
-        "python": str(python.relative_to(folder)),
+        "python": str(place.python.relative_to(folder)),
         "seconds": round(seconds, 1),
         "bytes": installed.folder_bytes(folder),
         "built": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
     installed.write_marker(folder, facts)
     say(f"{name}: built in {seconds:.0f} s")
+
+
+def _require(recipe: Recipe, place: Place) -> None:
+    """NotInstalled, before anything is fetched, where this machine lacks what a fix needs."""
+    try:
+        installed.require_for_fixes(recipe.fixes, place)
+    except fixes.FixError as error:
+        raise NotInstalled(f"{recipe.name}: {error}") from None
 
 
 @contextlib.contextmanager

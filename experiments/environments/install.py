@@ -16,7 +16,7 @@ _INSTALLERS = ("pip", "setuptools", "wheel")
 # A caller's settings that would lead an installer or a foreign Python astray.
 _ASTRAY = (
     *("PYTHON", "VIRTUAL_ENV", "CONDA_PREFIX", "MLFLOW_"),
-    *("PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_CONSTRAINT", "PIP_REQUIRE"),
+    *("PIP_NO_CACHE_DIR", "PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_CONSTRAINT", "PIP_REQUIRE"),
     *("UV_TARGET", "UV_PREFIX", "UV_SYSTEM_PYTHON", "UV_CONSTRAINT", "UV_OVERRIDE", "UV_PROJECT", "UV_PYTHON"),
 )
 
@@ -72,18 +72,17 @@ def conda_program() -> Path | None:
     return None
 
 
-def with_conda(program: Path, specification: Specification, step: Step) -> Path:
-    """Create the environment with a conda program; gives its Python."""
+def with_conda(program: Path, specification: Specification, step: Step) -> None:
+    """Create the environment with a conda program."""
     verb = ["create", "--yes"] if program.name.startswith("micromamba") else ["env", "create"]
     step.run(
         [program, *verb, "--prefix", step.prefix, "--file", specification.path],
         f"{program.name} creates it from {specification.path.name}",
     )
-    return step.prefix / "bin" / "python"
 
 
-def with_venv(interpreter: Interpreter, specification: Specification, step: Step) -> Path:
-    """Create a venv and fill it with the pins; gives its Python.
+def with_venv(interpreter: Interpreter, specification: Specification, step: Step) -> None:
+    """Create a venv and fill it with the pins.
 
     An interpreter older than uv knows is filled by pip without looking at dependencies, as its list is complete:
     today's metadata would lead its old resolver astray.
@@ -98,13 +97,14 @@ def with_venv(interpreter: Interpreter, specification: Specification, step: Step
         command: list[str | Path] = [uv, "pip", "install", "--python", python, "--compile-bytecode", *uv_settings()]
     else:
         command = [python, "-m", "pip", "install"]
+        if os.environ.get("PIP_NO_CACHE_DIR"):  # as a variable it makes the pip that comes with Python 3.6 crash
+            command.append("--no-cache-dir")
         tools = specification.tools + tuple(pin for pin in specification.pins if _project(pin) in _INSTALLERS)
         if tools:
             step.run([*command, *tools], f"installing {', '.join(tools)}")
     if specification.pins:
         complete = ["--no-deps"] if specification.legacy else []
         step.run([*command, *complete, "-r", requirements], f"installing {len(specification.pins)} packages")
-    return python
 
 
 def _project(pin: str) -> str:

@@ -108,6 +108,12 @@ def fix_target(place: Place, name: str) -> fixes.Target:
     )
 
 
+def require_for_fixes(names: list[str], place: Place) -> None:
+    """FixError where this machine lacks what a fix needs; `place.python` may not be there yet."""
+    for name in names:
+        fixes.find(name).require(fix_target(place, name))
+
+
 def apply_fixes(names: list[str], place: Place) -> None:
     """Make what each fix adds; FixError where one cannot."""
     for name in names:

@@ -66,6 +66,7 @@ def _prepare(backend: BackendConfig, place: Place, name: str, version: str, say:
     if backend.fixes:
         say(f"{name}: {', '.join(backend.fixes)} for {place.python}, in {place.folder}")
     try:
+        installed.require_for_fixes(list(backend.fixes), place)
         installed.apply_fixes(list(backend.fixes), place)
     except fixes.FixError as error:
         raise NotInstalled(f"{backend.name} cannot run in {place.python}: {error}") from None

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
+from experiments.process import Guard
+
 Say = Callable[[str], None]
 _FIRST_PROGRESS_SECONDS, _LONGEST_PROGRESS_SECONDS = 15.0, 60.0
 _PROGRESS_LENGTH = 70
@@ -48,6 +50,7 @@ def run(
         start = output.tell()
         output.write(("$ " + " ".join(map(str, command)) + "\n").encode())
         output.flush()
+        guard = Guard()  # a killed run takes its installers and checks with it
         try:
             child = subprocess.Popen(
                 [str(part) for part in command],
@@ -60,12 +63,16 @@ def run(
                 pass_fds=() if keep is None else (keep,),
             )
         except OSError as error:
+            guard.release()
             raise StepError(f"{command[0]} does not start: {error.strerror}", ()) from None
+    guard.watch(child.pid)
     try:
         status = _wait(child, lambda elapsed: say(_progress(what, elapsed, log)), limit_seconds)
     except BaseException:
         _end_group(child)
         raise
+    finally:
+        guard.release()
     if status not in accept:
         raise StepError(*explain(log, start, status))
     return status

@@ -2,10 +2,12 @@
 
 A fix module has
 
-- ``apply(target: Target) -> None``: make what is missing, raising FixError with one line where it cannot;
+- ``require(target: Target) -> None``: raise FixError with one line where this machine lacks what the fix needs;
+- ``apply(target: Target) -> None``: make what is missing, or raise FixError;
 - ``variables(target: Target) -> dict[str, str]``: what a process in the environment must have set.
 
-`apply` runs when the environment is built; `variables` whenever it is used, so it must be quick.
+`require` runs before an environment is built, when nothing was fetched yet; `apply` at its end; `variables`
+whenever it is used, so it must be quick.
 """
 
 import hashlib

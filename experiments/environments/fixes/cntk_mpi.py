@@ -14,6 +14,7 @@ from experiments.environments.fixes import FixError, Target, capture
 _WANTED = re.compile(r"\b(?P<kind>[UwW])\s+(?P<name>(?:MPI_|ompi_|_ZN3MPI)\w+)")
 _FUNCTION = re.compile(r"MPI_|_Z|ompi_op_set_cxx_callback|ompi_mpi_cxx_op_intercept")
 _OBJECT_BYTES = 1024  # OpenMPI's predefined handles are padded to 512 bytes at most
+_COMPILERS = ("cc", "gcc", "clang")
 _LIBRARIES = ("libmpi.so.12", "libmpi_cxx.so.1")
 _LOCATE = (
     "import importlib.util, ctypes, os;"
@@ -23,6 +24,12 @@ _LOCATE = (
 _LOADS = f"import ctypes; [ctypes.CDLL(name) for name in {_LIBRARIES[:1]!r}]"
 
 
+def require(_: Target) -> None:
+    """A C compiler and nm."""
+    for names in (_COMPILERS, ("nm",)):
+        _program(*names)
+
+
 def apply(target: Target) -> None:
     """Compile the stand-in: into CNTK's own library folder (its run path), else into the fix's folder."""
     libraries = _library_folder(target)
@@ -30,7 +37,7 @@ def apply(target: Target) -> None:
         return
     place = libraries if target.owned else target.folder
     place.mkdir(parents=True, exist_ok=True)
-    compiler = _program("cc", "gcc", "clang")
+    compiler = _program(*_COMPILERS)
     source = target.folder / "mpi.c"
     source.write_text(_source(_wanted_symbols(libraries, target)), encoding="ascii")
     empty = target.folder / "empty.c"

@@ -20,15 +20,19 @@ _JUMP = {"x86_64": "jmp scipy_{name}@PLT", "aarch64": "b scipy_{name}"}
 _HEADER = "import os, sysconfig; print(os.path.exists(os.path.join(sysconfig.get_paths()['include'], 'Python.h')))"
 
 
+def require(target: Target) -> None:
+    """A C++ compiler, nm, a processor whose jump is known, and a cache whose path Theano's flags can hold."""
+    _refuse_awkward_path(target.folder)
+    _compiler()
+    _nm()
+    _jump()
+
+
 def apply(target: Target) -> None:
     """Fetch OpenBLAS into the fix's folder and compile the shim beside it."""
-    _refuse_awkward_path(target.folder)
-    compiler = _compiler()
+    compiler, jump = _compiler(), _jump()
     if capture([target.python, "-c", _HEADER], target).strip() != "True":
         raise FixError(f"{target.python} has no Python.h, which Theano compiles against; take a Python with headers")
-    jump = _JUMP.get(platform.machine())
-    if jump is None:
-        raise FixError(f"no jump instruction known for {platform.machine()}; there are: {', '.join(_JUMP)}")
     library = _fetch(target)
     names = re.findall(r"\bT scipy_(\w+)", capture([_nm(), "-D", "--defined-only", library], target))
     if "sgemm_" not in names:
@@ -74,6 +78,13 @@ def _nm() -> str:
     if found is None:
         raise FixError("no nm found, which the BLAS shim is made with; install binutils")
     return found
+
+
+def _jump() -> str:
+    machine = platform.machine()
+    if machine not in _JUMP:
+        raise FixError(f"the BLAS shim for Theano is not known for {machine}; it is for: {', '.join(_JUMP)}")
+    return _JUMP[machine]
 
 
 def _fetch(target: Target) -> Path:
