@@ -19,7 +19,35 @@ LOG = "log"  # the limit that a flood of output runs into
 
 # Waits until the parent is gone (its end of the pipe closes without a word), then ends the worker's whole
 # group: the kernel's own death signal reaches the worker alone, not a compiler that the worker started.
-_GUARD = 'read -r group || exit 0; read -r word || kill -s KILL -- "-$group"'
+_GUARD = 'read -r group && test "$group" != over || exit 0; read -r word || kill -s KILL -- "-$group"'
+
+
+class Guard:
+    """Ends a process group should this process die: a shell of a megabyte that sleeps in a read."""
+
+    def __init__(self) -> None:
+        self._shell = subprocess.Popen(
+            ["/bin/sh", "-c", _GUARD], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+
+    def watch(self, group: int) -> None:
+        """The group to end; until it is named nothing is."""
+        self._tell(f"{group}\n")
+
+    def release(self) -> None:
+        """The group has ended in good order; safe to call twice."""
+        self._tell("over\n")
+        if self._shell.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._shell.stdin.close()
+        self._shell.wait()
+
+    def _tell(self, words: str) -> None:
+        if self._shell.stdin is not None and not self._shell.stdin.closed:
+            with contextlib.suppress(OSError):
+                self._shell.stdin.write(words.encode())
+                self._shell.stdin.flush()
 
 
 @dataclass(frozen=True)
@@ -41,7 +69,7 @@ class Worker:
         self._wake_read, self._wake_write = os.pipe()
         self._open = {self.notify_read, self.notify_write, self._wake_read, self._wake_write}
         self.process: subprocess.Popen[bytes] | None = None
-        self._guard: subprocess.Popen[bytes] | None = None
+        self._guard: Guard | None = None
         self._waiter: threading.Thread | None = None
 
     def start(self, affinity: list[int] | None = None) -> int:
@@ -49,10 +77,7 @@ class Worker:
 
         OSError where it cannot be started.
         """
-        self._guard = subprocess.Popen(
-            ["/bin/sh", "-c", _GUARD], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
+        self._guard = Guard()
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 self._command, env=self._variables, cwd=self._folder, stdin=subprocess.DEVNULL,
@@ -60,7 +85,7 @@ class Worker:
                 pass_fds=(self.notify_write,),
                 preexec_fn=_guest(os.getpid(), affinity),  # noqa: PLW1509 - prctl and exec only
             )  # fmt: skip
-        self._tell_guard(f"{self.process.pid}\n")
+        self._guard.watch(self.process.pid)
         self._close(self.notify_write)
         self._waiter = threading.Thread(target=self._await_exit, args=(self.process.pid,), daemon=True)
         self._waiter.start()
@@ -128,25 +153,12 @@ class Worker:
         try:
             self.end()
         finally:
-            self._tell_guard("over\n", last=True)
+            if self._guard is not None:
+                self._guard.release()
             if self._waiter is not None:
                 self._waiter.join()
             for descriptor in tuple(self._open):
                 self._close(descriptor)
-
-    def _tell_guard(self, words: str, last: bool = False) -> None:
-        guard = self._guard
-        if guard is None or guard.stdin is None:
-            return
-        with contextlib.suppress(OSError):
-            if self.process is not None:
-                guard.stdin.write(words.encode())
-                guard.stdin.flush()
-        if last:
-            with contextlib.suppress(OSError):
-                guard.stdin.close()
-            guard.wait()
-            self._guard = None
 
     def _close(self, descriptor: int) -> None:
         self._open.discard(descriptor)
