@@ -1,0 +1,150 @@
+"""Two whole networks in small: a CNN and a bidirectional LSTM, each with its loss, and what they can learn.
+
+The gradients of layers in a row depend on each other's weights, so an update that overtakes a gradient
+shows here even where each layer by itself is right.
+"""
+
+from typing import Any, Callable, Dict, List, Sequence, Tuple
+
+import numpy as np
+
+from experiments.worker.selfcheck import differences, reference
+from experiments.worker.selfcheck.cases import lstm_specification, numbers
+from experiments.worker.selfcheck.plants import Plant
+
+SAMPLES = 96
+BATCH = 16  # in learning
+GRADIENT_SAMPLES = 6
+FILTERS, HIDDEN, CLASSES, SIDE = 4, 8, 3, 8
+WORDS, FEATURES, UNITS, STEPS = 9, 4, 4, 8
+GATE = "hard_sigmoid"
+
+Arrays = Sequence[np.ndarray]
+
+
+class Chain(object):
+    """A network with its fixed weights and data.
+
+    layers: (name, number of weight arrays) of the layers that have weights, bottom first. weights: all of
+    them in one list, as get_weights() of the model orders them. forward(inputs, weights): the reference's
+    probabilities. build(engine, plant): the uncompiled Keras model. optimizer, epochs: what it learns
+    with, and for how long.
+    """
+
+    def __init__(self, name: str, loss: str, layers: List[Tuple[str, int]], weights: List[np.ndarray],
+                 data: Tuple[np.ndarray, np.ndarray], forward: Callable[[np.ndarray, Arrays], np.ndarray],
+                 build: Callable[[Any, Plant], Any], optimizer: Dict[str, Any], epochs: int) -> None:
+        self.name = name
+        self.loss = loss
+        self.layers = layers
+        self.weights = weights
+        self.inputs, self.target = data
+        self.forward = forward
+        self.build = build
+        self.optimizer = optimizer
+        self.epochs = epochs
+
+    def batch(self) -> Tuple[np.ndarray, np.ndarray]:
+        """The inputs and the target that gradients are taken on."""
+        return self.inputs[:GRADIENT_SAMPLES], self.target[:GRADIENT_SAMPLES]
+
+    def expected_gradients(self) -> List[np.ndarray]:
+        """The reference's gradients of all weights on that batch, by central differences of the loss."""
+        inputs, target = self.batch()
+
+        def loss(weights: Arrays) -> float:
+            return reference.LOSSES[self.loss](target, self.forward(inputs, weights))
+
+        return differences.gradients(loss, self.weights)
+
+    def split(self, arrays: Arrays) -> List[Tuple[str, Arrays]]:
+        """(layer's name, its arrays) out of one list in the order of the weights, bottom first."""
+        parts, start = [], 0
+        for name, count in self.layers:
+            parts.append((name, arrays[start:start + count]))
+            start += count
+        return parts
+
+
+def cnn() -> Chain:
+    """Two convolutions, pooling and two dense layers; as mnist_cnn, it learns with Adadelta of rate 1."""
+    pooled = (SIDE - 2) // 2
+    weights = [numbers(400, (3, 3, 1, FILTERS), 0.5), numbers(401, (FILTERS,), 0.2),
+               numbers(402, (3, 3, FILTERS, FILTERS), 0.3), numbers(403, (FILTERS,), 0.2),
+               numbers(404, (pooled * pooled * FILTERS, HIDDEN), 0.3), numbers(405, (HIDDEN,), 0.2),
+               numbers(406, (HIDDEN, CLASSES), 0.7), numbers(407, (CLASSES,), 0.2)]
+
+    def forward(images: np.ndarray, weights: Arrays) -> np.ndarray:
+        x = reference.relu(reference.conv2d(images, weights[0], weights[1], "same"))
+        x = reference.relu(reference.conv2d(x, weights[2], weights[3], "valid"))
+        x = reference.max_pooling(x, 2).reshape(len(images), -1)
+        x = reference.relu(reference.dense(x, weights[4], weights[5]))
+        return reference.softmax(reference.dense(x, weights[6], weights[7]))
+
+    def build(engine: Any, plant: Plant) -> Any:
+        def layer(name: str, made: Any) -> Any:
+            return plant.layer(engine, name, made)
+
+        start = "glorot_uniform"
+        return engine.sequential((SIDE, SIDE, 1), [
+            layer("conv2d.same", engine.conv2d(FILTERS, 3, "same", "relu", start)),
+            layer("conv2d.valid", engine.conv2d(FILTERS, 3, "valid", "relu", start)),
+            layer("max_pooling", engine.max_pool(2)), engine.layers.Flatten(),
+            layer("dense.relu", engine.dense(HIDDEN, "relu", start)),
+            layer("dense.softmax", engine.dense(CLASSES, "softmax", start))])
+
+    optimizer = {"name": "adadelta", "learning_rate": 1.0, "rho": 0.95, "epsilon": 1e-8, "decay": 0.0}
+    layers = [("conv2d_same", 2), ("conv2d_valid", 2), ("dense_relu", 2), ("dense_softmax", 2)]
+    return Chain("cnn", "categorical_crossentropy", layers, weights, images(), forward, build, optimizer,
+                 epochs=70)
+
+
+def images() -> Tuple[np.ndarray, np.ndarray]:
+    """Noisy images (samples, 8, 8, 1) of a bright row, column or square, and the one-hot labels."""
+    random = np.random.RandomState(410)
+    kinds = random.randint(0, CLASSES, SAMPLES)
+    pictures = random.uniform(0.0, 0.3, (SAMPLES, SIDE, SIDE, 1))
+    for picture, kind in zip(pictures, kinds):
+        row, column = random.randint(0, SIDE - 3, 2)
+        if kind == 0:
+            picture[row] += 0.7
+        elif kind == 1:
+            picture[:, column] += 0.7
+        else:
+            picture[row:row + 3, column:column + 3] += 0.7
+    return pictures.astype(np.float32), np.eye(CLASSES, dtype=np.float32)[kinds]
+
+
+def lstm() -> Chain:
+    """Embedding, bidirectional LSTM and a dense layer; as text_gen, it learns with RMSprop of rate 0.01."""
+    weights = [numbers(420, (WORDS, FEATURES), 1.0)]
+    for seed in (421, 424):
+        weights += [numbers(seed, (FEATURES, 4 * UNITS), 0.6), numbers(seed + 1, (UNITS, 4 * UNITS), 0.6),
+                    numbers(seed + 2, (4 * UNITS,), 0.3)]
+    weights += [numbers(427, (2 * UNITS, 1), 0.8), numbers(428, (1,), 0.2)]
+
+    def forward(tokens: np.ndarray, weights: Arrays) -> np.ndarray:
+        x = reference.embedding(tokens, weights[0])
+        x = reference.bidirectional_lstm(x, *weights[1:7], gate=GATE)
+        return reference.sigmoid(reference.dense(x, weights[7], weights[8]))
+
+    def build(engine: Any, plant: Plant) -> Any:
+        def layer(name: str, made: Any) -> Any:
+            return plant.layer(engine, name, made)
+
+        both = engine.bidirectional(engine.lstm(UNITS, lstm_specification(GATE, 1)))
+        return engine.sequential((STEPS,), [
+            layer("embedding", engine.embedding(WORDS, FEATURES, "uniform")),
+            layer("bidirectional_lstm." + GATE, both),
+            layer("dense.sigmoid", engine.dense(1, "sigmoid", "glorot_uniform"))], "int32")
+
+    optimizer = {"name": "rmsprop", "learning_rate": 0.01, "rho": 0.9, "epsilon": 1e-8, "decay": 0.0}
+    layers = [("embedding", 1), ("bidirectional_lstm", 6), ("dense_sigmoid", 2)]
+    return Chain("lstm", "binary_crossentropy", layers, weights, sentences(), forward, build, optimizer,
+                 epochs=15)
+
+
+def sentences() -> Tuple[np.ndarray, np.ndarray]:
+    """Sequences of words (samples, 8) int32, and whether the first is one of the last four words (samples, 1)."""
+    tokens = np.random.RandomState(430).randint(1, WORDS, (SAMPLES, STEPS)).astype(np.int32)
+    return tokens, (tokens[:, :1] > (WORDS - 1) // 2).astype(np.float32)
