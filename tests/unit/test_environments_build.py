@@ -116,13 +116,14 @@ def test_waiter_says_so_and_takes_what_the_other_built(tmp_path: Path) -> None:
     assert "built True" in waiter.communicate(timeout=60)[0]
 
 
-def test_lock_outlives_a_killed_holder_while_its_installer_writes(tmp_path: Path) -> None:
+def test_lock_outlives_a_killed_holder_while_a_straggler_of_its_installer_writes(tmp_path: Path) -> None:
+    """The installer's group ends with the holder; one that left the group still keeps others out."""
     lock, root = tmp_path / "lock", Path(__file__).resolve().parents[2]
     code = (
         f"import sys; sys.path.insert(0, {str(root)!r})\n"
         "from pathlib import Path; from experiments.environments import locks, process\n"
         f"with locks.hold(Path({str(lock)!r}), 'x', print) as handle:\n"
-        f"    process.run(['sh', '-c', 'echo $$ > pid.new; mv pid.new pid; exec sleep 60'],"
+        f"    process.run(['setsid', 'sh', '-c', 'echo $$ > pid.new; mv pid.new pid; exec sleep 60'],"
         f" Path({str(tmp_path)!r}, 'log'), print, 'x', {{'PATH': '/bin:/usr/bin'}}, keep=handle)\n"
     )
     holder = subprocess.Popen([sys.executable, "-c", code])
@@ -132,6 +133,7 @@ def test_lock_outlives_a_killed_holder_while_its_installer_writes(tmp_path: Path
     installer = int((tmp_path / "pid").read_text())
     holder.kill()
     holder.wait()
+    time.sleep(0.5)
     assert locks.is_held(lock)
     os.kill(installer, signal.SIGKILL)
     while locks.is_held(lock) and time.monotonic() < deadline:
