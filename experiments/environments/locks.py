@@ -1,8 +1,8 @@
 """A lock between processes that also outlives its holder's death while a child of the holder still writes.
 
-An installer that was started by a killed run goes on writing into the environment. Its processes inherit the
-locked file (see `process.run`), so the kernel keeps the lock until the last of them has ended: the next run waits,
-and then rebuilds an environment that nobody else touches.
+An installer that was started by a killed run writes into the environment until its guard has ended it. Its
+processes inherit the locked file (see `process.run`), so the kernel keeps the lock until the last of them is gone:
+the next run waits, and then rebuilds an environment that nobody else touches.
 """
 
 import fcntl
