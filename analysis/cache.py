@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis import store
-from analysis.columns import COLUMNS
+from analysis.columns import COLUMNS, EPOCH_COLUMNS
 from experiments.paths import cache_root
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 VERSION = 1
 _KEY = b"keras-backend-benchmark"
 # Another set of columns, or of their origins, is another cache.
-_LAYOUT = hashlib.sha256(repr((VERSION, COLUMNS)).encode()).hexdigest()[:16]
+_LAYOUT = hashlib.sha256(repr((VERSION, COLUMNS, EPOCH_COLUMNS)).encode()).hexdigest()[:16]
 
 State = dict[str, Any]
 
@@ -50,8 +50,8 @@ def runs(uri: str, experiment: str, *, refresh: bool, cached: bool) -> tuple["pd
             frame, how = store.read_all(client, experiment_id), "read"
         foreign = sync.count_others(client, experiment_id, len(frame))
     if cached:
-        state = {"layout": _LAYOUT, "fingerprint": print_, "experiment_id": experiment_id, "foreign": foreign}
-        write_file(path, frame, state)
+        write_file(path, frame, state_of(
+            {"fingerprint": print_, "experiment_id": experiment_id, "foreign": foreign}))
     return frame, foreign, how
 
 
@@ -80,6 +80,11 @@ def fingerprint(uri: str) -> list[Any] | None:
         except OSError:
             signs.append(None)
     return signs if signs[0] is not None else None
+
+
+def state_of(facts: State) -> State:
+    """What is kept with a table: the facts, and which columns it has."""
+    return {"layout": _LAYOUT, **facts}
 
 
 def read_file(path: Path) -> tuple["pd.DataFrame", State] | None:

@@ -170,3 +170,10 @@ def require_published(found: int, store: str) -> None:
     """TrackingError that names the command, where a store has no published results."""
     if not found:
         raise TrackingError(f"no published results in {store}; `python -m analysis import-published` brings them in")
+
+
+def work_of(hyper: Any) -> str:
+    """What a published run's work is called ("words and bi-grams"), from its hyper-parameters; "" if not known."""
+    if not isinstance(hyper, str):
+        return ""
+    return str(json.loads(hyper).get("work", ""))

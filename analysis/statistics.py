@@ -225,9 +225,11 @@ def compare(
     return Comparison(ratio, interval, verdict, first.size, second.size)
 
 
-def compare_quality(a: Sequence[float] | Floats, b: Sequence[float] | Floats) -> str:
+def compare_quality(
+    a: Sequence[float] | Floats, b: Sequence[float] | Floats, confidence: float = CONFIDENCE
+) -> str:
     """Verdict on accuracies or losses: the interval of the difference excludes 0, or it is a tie."""
-    interval = difference_interval(a, b)
+    interval = difference_interval(a, b, confidence)
     if interval is None:
         return UNKNOWN
     return HIGHER if interval.low > 0 else LOWER if interval.high < 0 else TIE

@@ -223,7 +223,7 @@ def to_frame(runs: Iterable[Any]) -> "pd.DataFrame":
         for column in COLUMNS:
             value: Any
             if column.kind == "metric":
-                value = _finite_or_infinite(metrics.get(column.key))
+                value = finite_or_infinite(metrics.get(column.key))
             elif column.kind == "tag":
                 value = tags.get(column.key)
             elif column.kind == "param":
@@ -236,7 +236,8 @@ def to_frame(runs: Iterable[Any]) -> "pd.DataFrame":
     return pd.DataFrame({name: typed(values, BY_NAME[name].dtype) for name, values in cells.items()})
 
 
-def _finite_or_infinite(value: float | None) -> float | None:
+def finite_or_infinite(value: float | None) -> float | None:
+    """A metric as it was logged: MLflow's databases give infinity back as the largest float."""
     if value is not None and abs(value) > _LARGEST_FLOAT:
         return float("inf") if value > 0 else float("-inf")
     return value

@@ -1,0 +1,241 @@
+"""The runs behind one cell: which of them count, how the others ended, and what must be said with the figure."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from analysis import statistics
+from analysis.layout import PLACE
+from analysis.measures import HIGHER, Measure
+from analysis.store import TERMINAL
+from analysis.table import DIVERGED, DOUBTFUL, FLAGGED, MISSING, UNSOUND, Cell
+from analysis.titles import counted
+from experiments import names
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Positions = npt.NDArray[np.int64]
+_NOISE = (names.FLAG_NOISY, names.FLAG_OUTLIER, names.FLAG_LOADED, names.FLAG_THROTTLED, names.FLAG_SHARED)
+_REASONS = {
+    names.KILLED: "killed", names.DEVICE_MISMATCH: "device mismatch", names.NOT_INSTALLED: "not installed",
+    names.ENGINE_UNSOUND: "engine unsound",
+}
+
+
+class Runs:
+    """The tidy table as arrays: looking into a data frame once for each of a thousand cells takes seconds."""
+
+    def __init__(self, frame: "pd.DataFrame") -> None:
+        self.frame = frame.reset_index(drop=True)
+        self._arrays: dict[str, npt.NDArray[Any]] = {}
+
+    def array(self, column: str) -> npt.NDArray[Any]:
+        """A column as an array of objects or float64."""
+        if column not in self._arrays:
+            series = self.frame[column]
+            if column == "gemm_share" or series.dtype == "float64":
+                self._arrays[column] = series.to_numpy(dtype="float64")
+            else:
+                self._arrays[column] = series.astype("object").where(series.notna(), None).to_numpy()
+        return self._arrays[column]
+
+    def samples(self) -> dict[tuple[str, str], "Sample"]:
+        """(place, backend) -> the runs there."""
+        grouped = self.frame.groupby([PLACE, "backend"], sort=False).indices
+        found = {}
+        for key, index in grouped.items():
+            place, backend = cast("tuple[str, str]", key)
+            found[place, backend] = Sample(self, np.asarray(index, dtype=np.int64))
+        return found
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Runs of one backend in one place. `counted`: those whose figures stand in the table."""
+
+    runs: Runs
+    index: Positions
+    _values: dict[str, statistics.Floats] = field(default_factory=dict)
+
+    def _of(self, column: str) -> npt.NDArray[Any]:
+        return self.runs.array(column)[self.index]
+
+    @cached_property
+    def _states(self) -> list[str | None]:
+        """End states; None while a run goes on."""
+        return [state if status in TERMINAL else None
+                for state, status in zip(self._of("state"), self._of("mlflow_status"), strict=True)]
+
+    @cached_property
+    def _flags(self) -> list[set[str]]:
+        return [set((flags or "").split(",")) - {""} for flags in self._of("flags")]
+
+    def _where(self, state: str) -> Positions:
+        return np.asarray([place for place, known in enumerate(self._states) if known == state], dtype=np.int64)
+
+    @cached_property
+    def doubts(self) -> Positions:
+        """Finished runs whose device is doubtful or whose engine is unsound."""
+        odd = {names.FLAG_DEVICE_DOUBTFUL, names.FLAG_UNSOUND}
+        finished = self._where(names.FINISHED)
+        return np.asarray([place for place in finished if self._flags[place] & odd], dtype=np.int64)
+
+    @cached_property
+    def counted(self) -> Positions:
+        """Finished runs without such doubts; if there are none, those with; if none finished, the diverged."""
+        finished = self._where(names.FINISHED)
+        sound = np.setdiff1d(finished, self.doubts)
+        if len(sound):
+            return sound
+        return finished if len(finished) else self._where(names.DIVERGED)
+
+    @cached_property
+    def valid(self) -> bool:
+        """Whether it may win: finished runs, more than diverged ones, none of them in doubt."""
+        finished = np.setdiff1d(self._where(names.FINISHED), self.doubts)
+        return len(finished) > 0 and len(finished) > len(self._where(names.DIVERGED))
+
+    def values(self, measure: Measure) -> statistics.Floats:
+        """The counted runs' figures in the measure's unit; what is missing or no number is left out."""
+        if measure.column not in self._values:
+            column = self.runs.array(measure.column)
+            raw = column[self.index[self.counted]].astype("float64") if len(self.counted) else np.empty(0)
+            self._values[measure.column] = statistics.finite(raw)
+        return self._values[measure.column] * measure.scale
+
+    def ids(self) -> tuple[str, ...]:
+        """MLflow's ids of the counted runs."""
+        return tuple(str(run) for run in self._of("run_id")[self.counted])
+
+    def text(self, column: str) -> str:
+        """The first known value of a column, as text."""
+        return next((str(value) for value in self._of(column) if value is not None), "")
+
+    def resolution(self) -> float | None:
+        """The step that published times are rounded to."""
+        known = statistics.finite(self._of("resolution_seconds"))
+        return float(known.max()) if len(known) else None
+
+    def marks(self, speed: bool) -> str:
+        """Signs behind the figure; those about the device and noise belong to times alone."""
+        flags: set[str] = set().union(*(self._flags[place] for place in self.counted)) if len(self.counted) else set()
+        signs = [
+            (DIVERGED, len(self._where(names.DIVERGED)) > 0),
+            (UNSOUND, names.FLAG_UNSOUND in flags),
+            (DOUBTFUL, speed and names.FLAG_DEVICE_DOUBTFUL in flags),
+            (FLAGGED, speed and bool(flags & set(_NOISE))),
+        ]
+        return "".join(sign for sign, holds in signs if holds)
+
+    def notes(self, speed: bool) -> tuple[str, ...]:
+        """How runs that are not in the figure ended, and warnings of those that are."""
+        total = len(self.index)
+        found = []
+        for state, count in sorted(Counter(self._states).items(), key=str):
+            if state not in (names.FINISHED, None):
+                found.append(f"{count} of {total} {state.replace('_', ' ')}" if total > 1 else "")
+        left_out = len(self.doubts) if len(np.setdiff1d(self.counted, self.doubts)) else 0
+        if left_out:
+            found.append(f"{counted(left_out, 'run')} with a doubtful device or an unsound engine left out")
+        if speed and len(self.counted):
+            warned = Counter(flag for place in self.counted for flag in self._flags[place] & set(_NOISE))
+            found.extend(f"{count} of {len(self.counted)} {flag}" for flag, count in sorted(warned.items()))
+        return tuple(note for note in found if note)
+
+    def absent(self, measure: Measure) -> str:
+        """The mark where no figure stands: "failed", ">60 s", "n/a (…)", or "–"."""
+        if len(self.counted):
+            epochs = statistics.finite(self._of("epochs"))
+            if measure.column.startswith("steady") and len(epochs) and epochs.max() < 2:
+                return "n/a (one epoch)"
+            return MISSING
+        ended = [state for state in self._states if state is not None]
+        if not ended:
+            return MISSING
+        state = Counter(reversed(ended)).most_common(1)[0][0]
+        if state == names.TIMEOUT:
+            return self._timeout()
+        return "failed" if state == names.FAILED else f"n/a ({_REASONS.get(state, state)})"
+
+    def _timeout(self) -> str:
+        for reason in self._of("reason"):
+            found = re.search(r"=([0-9.]+) s passed", reason or "")
+            if found:
+                return f">{float(found[1]):g} s"
+        return "n/a (timeout)"
+
+
+def cell(sample: Sample | None, measure: Measure, *, interval: bool = True, otherwise: str = MISSING) -> Cell:
+    """One cell without bold and ratio, which depend on its neighbours."""
+    if sample is None:
+        return Cell(absent=otherwise)
+    values = sample.values(measure)
+    speed = not measure.quality
+    if not len(values):
+        return Cell(absent=sample.absent(measure), notes=sample.notes(speed) if len(sample.index) > 1 else ())
+    centre = statistics.median(values)
+    bounds = statistics.median_interval(values) if interval else None
+    return Cell(
+        value=centre, text=measure.text(centre), low=bounds.low if bounds else None,
+        high=bounds.high if bounds else None, coverage=bounds.coverage if bounds else None,
+        interval_text=f"[{measure.text(bounds.low)}, {measure.text(bounds.high)}]" if bounds else "",
+        runs=len(values), marks=sample.marks(speed), notes=sample.notes(speed), run_ids=sample.ids(),
+    )
+
+
+def best_of(samples: Sequence[Sample | None], measure: Measure) -> int | None:
+    """Position of the best valid sample, None where none is valid or nothing is better than anything."""
+    centres = [statistics.median(sample.values(measure)) if sample is not None and sample.valid else math.nan
+               for sample in samples]
+    known = [place for place, centre in enumerate(centres) if math.isfinite(centre)]
+    if not known or not measure.better:
+        return None
+    return (max if measure.better == HIGHER else min)(known, key=lambda place: centres[place])
+
+
+def winners(samples: Sequence[Sample | None], measure: Measure) -> list[bool]:
+    """Which cells are bold: the best one and all that are tied with it.
+
+    Below three runs no tie can be tested: times within 3 % of the best count as equal, accuracies and losses win
+    nothing at all. Accuracies have no 3 % that guards against picking the luckiest of several equals, so their
+    confidence is raised for the number of comparisons (Bonferroni; Dunn 1961, JASA 56).
+    """
+    bold = [False] * len(samples)
+    candidates = [sample if sample is not None and sample.valid and _may_win(sample, measure) else None
+                  for sample in samples]
+    best = best_of(candidates, measure)
+    if best is None:
+        return bold
+    winner = candidates[best]
+    assert winner is not None
+    rivals = sum(sample is not None for sample in candidates) - 1
+    for place, sample in enumerate(candidates):
+        values = sample.values(measure) if sample is not None else np.empty(0)
+        if len(values):
+            bold[place] = place == best or _tied(values, winner.values(measure), measure, rivals)
+    return bold
+
+
+def _may_win(sample: Sample, measure: Measure) -> bool:
+    if not measure.quality:
+        return True
+    return sample.text("data_source") != "synthetic" and len(sample.values(measure)) >= statistics.MIN_FOR_INTERVAL
+
+
+def _tied(values: statistics.Floats, best: statistics.Floats, measure: Measure, rivals: int) -> bool:
+    if measure.quality:
+        confidence = 1 - (1 - statistics.CONFIDENCE) / max(1, rivals)
+        return statistics.compare_quality(values, best, confidence) == statistics.TIE
+    compared = statistics.compare(values, best)
+    if compared.verdict == statistics.UNKNOWN:
+        ratio = compared.ratio
+        return ratio > 0 and max(ratio, 1 / ratio) < 1 + statistics.TIE_SHARE
+    return compared.verdict == statistics.TIE
