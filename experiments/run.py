@@ -98,7 +98,7 @@ def _phases(session: Session) -> tuple[str, str | None]:
     view.note(f"device: {device.name} ({device.remark})")
     environment = environments.ensure(config.backend, device.kind, view.note)
     threads = resolve_threads(config.threads)
-    verdict = environments.check(environment, config.backend, threads, view.note)
+    verdict = environments.check(environment, config.backend, threads, view.note, device.index)
     if not verdict.sound and not config.allow_unsound:
         from experiments.errors import EngineUnsound
 
