@@ -1,6 +1,8 @@
 """Runs that a launcher makes in other processes: submitted in block order, followed, and none lost with another."""
 
+import logging
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from hydra.plugins.launcher import Launcher
 
 _QUEUE_SECONDS = 5.0
+_GRACE_SECONDS = 30.0  # between a job's end and its result on a shared file system
 _ROUNDS = 3
 
 
@@ -66,11 +69,44 @@ class Launch:
             return None, []
         switch = ["fail_fast=true"] if fail_fast else []
         overrides = [job.overrides(self._record.id) + switch for job in jobs]
+        # A cluster without accounting is no news; the level is set again by the package itself.
+        logging.getLogger("submitit").addFilter(_only_errors)
         try:
             launcher: Launcher = launchers.make(self._request, self._record)
+            if self._how.name == "slurm":
+                return self._launch_beside_queue(launcher, overrides)
             return None, list(launcher.launch(overrides, initial_job_idx=0))
         except Exception as error:  # each launcher has its own: a pool that broke, a scheduler that refused
             return f"{type(error).__name__}: {brief(error)}", []
+
+    def _launch_beside_queue(self, launcher: "Launcher", overrides: list[list[str]]) -> tuple[str | None, list[Any]]:
+        """Launch, and watch the queue as well: a job that was killed hard leaves nothing to wait for.
+
+        Where a cluster keeps no accounts, the launcher would wait for its result for ever.
+        """
+        answers: list[Any] = []
+        errors: list[Exception] = []
+
+        def work() -> None:
+            try:
+                answers.extend(launcher.launch(overrides, initial_job_idx=0))
+            except Exception as error:
+                errors.append(error)
+
+        thread = threading.Thread(target=work, name="launcher", daemon=True)
+        thread.start()
+        empty_since: float | None = None
+        while thread.is_alive():
+            thread.join(_QUEUE_SECONDS)
+            if _queued(launchers.queue_name(self._record)) != 0:
+                empty_since = None
+            elif empty_since is None:
+                empty_since = time.monotonic()
+            elif time.monotonic() - empty_since > _GRACE_SECONDS:
+                return "jobs left Slurm's queue without a result", []
+        if errors:
+            return f"{type(errors[0]).__name__}: {brief(errors[0])}", []
+        return None, answers
 
     def _unwatched(self, job: Job, answer: Any, watcher: Watcher) -> None:
         """A job that ended without a journal: it failed before its run began, or was left after a fail_fast."""
@@ -94,7 +130,7 @@ class Launch:
         if self._how.name != "slurm":
             return
         told = False
-        while count := len(_queued(launchers.queue_name(self._record))):
+        while count := _queued(launchers.queue_name(self._record)):
             if not told:
                 self._progress.line(f"{count} jobs of this sweep are in the queue already; following them")
                 told = True
@@ -105,13 +141,19 @@ class Launch:
             _slurm("scancel", "--name", launchers.queue_name(self._record))
 
 
-def _queued(name: str) -> list[str]:
-    return _slurm("squeue", "--noheader", "--name", name, "--format", "%i").split()
+def _queued(name: str) -> int | None:
+    """Jobs of that name which wait or run; None where the scheduler does not answer."""
+    listed = _slurm("squeue", "--noheader", "--array", "--name", name, "--format", "%i")
+    return None if listed is None else len(listed.split())
 
 
-def _slurm(*command: str) -> str:
-    """A Slurm command's output; empty where it does not answer."""
+def _slurm(*command: str) -> str | None:
+    """A Slurm command's output; None where it does not answer."""
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
     except (OSError, subprocess.SubprocessError):
-        return ""
+        return None
+
+
+def _only_errors(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.ERROR

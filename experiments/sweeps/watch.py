@@ -14,6 +14,7 @@ from experiments.sweeps.grid import Job
 from experiments.sweeps.ledger import from_journal
 from experiments.sweeps.progress import Key, Progress
 from experiments.sweeps.results import Result
+from experiments.tracking.ingest import in_use, ingest, read_mark
 from experiments.tracking.store import Store
 
 SECONDS = 1.0  # a look costs a directory listing
@@ -38,11 +39,28 @@ class Watcher:
     ) -> None:
         self._sweep_id, self._progress, self._store, self._on_end = sweep_id, progress, store, on_end
         self._jobs = {job.key: job for job in jobs}
-        self._seen = {path.name for path in _folders()}
+        self._seen = {path.name for path in _folders() if not self._goes_on(path)}
         self._runs: list[_Run] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watcher", daemon=True)
         self.ended: set[Key] = set()
+
+    def _goes_on(self, folder: Path) -> bool:
+        """Whether a run of this sweep that an earlier process submitted is still to be followed to its end."""
+        if (read_mark(folder) or {}).get("complete"):
+            return False
+        try:
+            job = journal.read(folder / journal.FILE_NAME).first("job")
+            if job is None or job.get("sweep_id") != self._sweep_id:
+                return False
+            if self._store() is not None:
+                return True  # not in the store, so it has ended only just now, if at all
+            with in_use(folder):
+                return False
+        except OSError:
+            return False
+        except UserError:
+            return True
 
     def start(self) -> None:
         """Begin to watch."""
@@ -104,8 +122,6 @@ class Watcher:
         store = self._store()
         try:
             if store is not None:
-                from experiments.tracking.ingest import ingest
-
                 ingest(run.path, store)
         except TrackingError as error:
             if not last:
