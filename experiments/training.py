@@ -100,7 +100,9 @@ class Training:
     def _take(self) -> bool:
         events = self.follower.new_events()
         for event in events:
-            self.last_event, self.phase_started = event["event"], time.monotonic()
+            self.phase_started = time.monotonic()
+            if event["event"] != "end":
+                self.last_event = event["event"]
             self.session.take(event)
             self._show(event)
         return bool(events)
