@@ -135,8 +135,7 @@ def _build(request: Request) -> int:
 
     def one(backend: BackendConfig, kind: str) -> None:
         environment = ensure(backend, kind, _say)
-        if not environment.built:
-            _say(f"{environment.name}: ready in {environment.folder}")
+        _say(f"{environment.name}: ready, {environment.python}")
 
     return _each(request, one)
 
