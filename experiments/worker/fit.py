@@ -1,7 +1,7 @@
 """One training: import, device, data, build, epochs, sample; each phase timed apart and told as an event.
 
 The clock is time.perf_counter, stopped only when the device has finished. Keras' fit is called once for all
-epochs with one epoch-level callback; validation is a step of its own after each epoch, the same on all engines.
+epochs with one callback that has no hook on batches; validation is a step of its own after each epoch.
 """
 
 import importlib
@@ -10,10 +10,13 @@ import time
 from typing import Any, Dict, Optional
 
 from experiments.worker import augment, compat, data, sample
+from experiments.worker.engines.base import Timer
 from experiments.worker.events import Journal
 
 FINISHED = "finished"
 DIVERGED = "diverged"
+# Keras 3's names, and Keras 2's.
+FIGURES = (("loss", "loss"), ("accuracy", "acc"), ("val_loss", "val_loss"), ("val_accuracy", "val_acc"))
 
 
 class Outcome(object):
@@ -40,7 +43,7 @@ def train(job: Dict[str, Any], journal: Journal, began: float) -> Outcome:
     arrays = load_data(job, journal)
     model = build(engine, job, arrays, journal)
     recorder = Recorder(engine, model, job, arrays, journal)
-    fit(engine, model, job, arrays, recorder)
+    fit(engine, model, job, recorder)
     total_seconds = time.perf_counter() - began
     peak_device_bytes = engine.peak_device_bytes()
     if recorder.trouble is None and job.get("sample"):
@@ -71,76 +74,68 @@ def build(engine: compat.Engine, job: Dict[str, Any], arrays: data.Data, journal
     return model
 
 
-def fit(engine: compat.Engine, model: Any, job: Dict[str, Any], arrays: data.Data, recorder: "Recorder") -> None:
+def fit(engine: compat.Engine, model: Any, job: Dict[str, Any], recorder: "Recorder") -> None:
     """Call Keras' fit once; the clock of the first epoch starts with it, so it holds what fit compiles."""
     engine.seed_libraries()  # shuffling starts from the seed, however many numbers building took
-    batches = None
-    if job.get("augmentation"):
-        batches = augment.Batches(arrays.training, job["batch"], job["augmentation"], job["shuffle"],
-                                  engine.seed_value)
-    callbacks = [epoch_callback(engine, recorder, batches)]
     recorder.start()
-    if batches is None:
-        engine.fit_arrays(model, arrays.training, job, callbacks)
-    else:
-        engine.fit_batches(model, batches, job, callbacks)
+    engine.fit(model, recorder.batches or recorder.training, job, recorder)
 
 
-def epoch_callback(engine: compat.Engine, recorder: "Recorder", batches: Optional[augment.Batches]) -> Any:
-    """Our only callback. It has no hook on batches: one would end the asynchronous dispatch of Keras 3."""
-
-    class EpochCallback(engine.keras.callbacks.Callback):  # type: ignore[misc, name-defined]
-        """Starts and ends each epoch."""
-
-        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-            del logs
-            if batches is not None:
-                batches.start_epoch(epoch)
-
-        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            if not recorder.end_epoch(epoch, logs or {}):
-                self.model.stop_training = True
-
-    return EpochCallback()
-
-
-class Recorder(object):
+class Recorder(Timer):
     """Times each epoch's training and validation, and writes the `epoch` events."""
 
     def __init__(self, engine: compat.Engine, model: Any, job: Dict[str, Any], arrays: data.Data,
                  journal: Journal) -> None:
+        self.training = arrays.training
+        self.validation = arrays.validation
+        self.batches: Optional[augment.Batches] = None
+        if job.get("augmentation"):
+            self.batches = augment.Batches(arrays.training, job["batch"], job["augmentation"], job["shuffle"],
+                                           engine.seed_value)
+        self.trouble: Optional[str] = None
         self._engine = engine
         self._model = model
-        self._batch = job["batch"]
-        self._arrays = arrays
         self._journal = journal
-        self._clock = 0.0
-        self.trouble: Optional[str] = None
+        self._began = self._trained = self._validated = 0.0
 
     def start(self) -> None:
         """Start the clock of an epoch's training."""
-        self._clock = time.perf_counter()
+        self._began = time.perf_counter()
 
-    def end_epoch(self, epoch: int, logs: Dict[str, Any]) -> bool:
-        """Stop the clock, validate, tell, start the next epoch's clock. False where a loss is not finite.
+    def epoch_begins(self, epoch: int) -> None:
+        """Augmentation's plan is part of the epoch's work."""
+        if self.batches is not None:
+            self.batches.start_epoch(epoch)
 
-        What is between the end of validation and the next start (the event's way to the disk) is not timed.
+    def training_ended(self) -> None:
+        """Stop the training's clock when the device has finished."""
+        self._engine.barrier(self._model)
+        self._trained = time.perf_counter()
+
+    def validation_ended(self) -> None:
+        """Stop the validation's clock when the device has finished."""
+        self._engine.barrier(self._model)
+        self._validated = time.perf_counter()
+
+    def epoch_ended(self, epoch: int, logs: Dict[str, Any]) -> bool:
+        """Tell, and start the next epoch's clock: an event's way to the disk is not timed.
+
+        Returns False where a loss is not finite; `trouble` then says which.
         """
-        self._engine.barrier(self._model)
-        trained = time.perf_counter()
-        val_loss, val_accuracy = self._engine.evaluate(self._model, self._arrays.validation, self._batch)
-        self._engine.barrier(self._model)
-        validated = time.perf_counter()
-        train_seconds = trained - self._clock
-        loss = float(logs["loss"])
+        train_seconds = self._trained - self._began
+        figures = {name: as_float(logs.get(name, logs.get(old))) for name, old in FIGURES}
         self._journal.write(
-            "epoch", epoch=epoch + 1, train_seconds=train_seconds, validation_seconds=validated - trained,
-            epoch_seconds=validated - self._clock,
-            samples_per_second=len(self._arrays.training[0]) / train_seconds,
-            loss=loss, accuracy=logs.get("accuracy", logs.get("acc")),  # Keras 3's and Keras 2's name
-            val_loss=val_loss, val_accuracy=val_accuracy)
-        for name, value in (("loss", loss), ("validation loss", val_loss)):
-            if not math.isfinite(value) and self.trouble is None:
-                self.trouble = "the %s is %s in epoch %d" % (name, value, epoch + 1)
+            "epoch", epoch=epoch + 1, train_seconds=train_seconds,
+            validation_seconds=self._validated - self._trained, epoch_seconds=self._validated - self._began,
+            samples_per_second=len(self.training[0]) / train_seconds, **figures)
+        for name in ("loss", "val_loss"):
+            value = figures[name]
+            if self.trouble is None and (value is None or not math.isfinite(value)):
+                self.trouble = "%s is %s in epoch %d" % (name, value, epoch + 1)
         self.start()
         return self.trouble is None
+
+
+def as_float(value: Any) -> Optional[float]:
+    """A figure of Keras' logs as a plain number."""
+    return None if value is None else float(value)

@@ -15,6 +15,25 @@ PROOF_MATRIX = np.arange(16, dtype="float32").reshape(4, 4)
 PROOF_VALUE = float(PROOF_MATRIX.dot(PROOF_MATRIX).sum())
 
 
+class Timer(object):
+    """What `Engine.fit` tells about the epochs it runs; all methods are called in the main thread."""
+
+    validation: Arrays
+
+    def epoch_begins(self, epoch: int) -> None:
+        """Before the first batch of `epoch` (from 0)."""
+
+    def training_ended(self) -> None:
+        """After the last batch, before validation."""
+
+    def validation_ended(self) -> None:
+        """After the last validation batch."""
+
+    def epoch_ended(self, epoch: int, logs: Spec) -> bool:
+        """With Keras' figures: loss, accuracy or acc, val_loss, val_accuracy or val_acc. False ends the training."""
+        raise NotImplementedError
+
+
 class DeviceMismatch(Exception):  # noqa: N818  (named after the end state)
     """The device that the job asks for is not the one that is there, or it does not compute."""
 
@@ -197,18 +216,14 @@ class Engine(object):
         """`batches` (has len() and [index] → (x, y)) as the object that Keras takes batches from."""
         raise NotImplementedError
 
-    def fit_arrays(self, model: Any, arrays: Arrays, job: Spec, callbacks: List[Any]) -> None:
-        """Train on the arrays (x, y) with the job's batch, epochs and shuffle, silently."""
-        model.fit(arrays[0], arrays[1], batch_size=job["batch"], epochs=job["epochs"], verbose=0,
-                  shuffle=job["shuffle"], callbacks=callbacks)
+    def fit(self, model: Any, training: Any, job: Spec, timer: Timer) -> None:
+        """Call Keras' fit once for all epochs, silently, and `timer`'s methods as each epoch goes.
 
-    def fit_batches(self, model: Any, batches: Any, job: Spec, callbacks: List[Any]) -> None:
-        """Train on `batches` (see `sequence`), made in the main thread, silently."""
+        `training`: arrays (x, y), or batches (see `sequence`), which are made in the main thread. The job says
+        batch, epochs and shuffle. After each epoch the model is validated on `timer.validation`, all of it, in
+        batches of the same size; how, is each generation's own, so that it costs what it costs a user.
+        """
         raise NotImplementedError
-
-    def evaluate(self, model: Any, arrays: Arrays, batch: int) -> List[float]:
-        """[loss, accuracy] of the model on the arrays (x, y)."""
-        return [float(value) for value in model.evaluate(arrays[0], arrays[1], batch_size=batch, verbose=0)]
 
     def parameters(self, model: Any) -> int:
         """The number of trainable weights."""

@@ -2,7 +2,7 @@
 
 from typing import Any, List, Sequence
 
-from experiments.worker.engines.base import Engine, Spec
+from experiments.worker.engines.base import Engine, Spec, Timer
 
 
 class Keras2(Engine):
@@ -61,10 +61,35 @@ class Keras2(Engine):
 
         return Batches()
 
-    def fit_batches(self, model: Any, batches: Any, job: Spec, callbacks: List[Any]) -> None:
-        model.fit_generator(self.sequence(batches), steps_per_epoch=len(batches), epochs=job["epochs"],
-                            verbose=0, callbacks=callbacks, workers=0, use_multiprocessing=False,
-                            max_queue_size=1, shuffle=False)
+    def fit(self, model: Any, training: Any, job: Spec, timer: Timer) -> None:
+        callbacks = [self._callback(model, job["batch"], timer)]
+        if isinstance(training, tuple):
+            model.fit(training[0], training[1], batch_size=job["batch"], epochs=job["epochs"], verbose=0,
+                      shuffle=job["shuffle"], callbacks=callbacks)
+        else:
+            model.fit_generator(self.sequence(training), steps_per_epoch=len(training), epochs=job["epochs"],
+                                verbose=0, callbacks=callbacks, workers=0, use_multiprocessing=False,
+                                max_queue_size=1, shuffle=False)
+
+    def _callback(self, model: Any, batch: int, timer: Timer) -> Any:
+        """Keras 2 has no hook between training and validation: the epoch's end evaluates, as fit would have."""
+
+        class Epochs(self.keras.callbacks.Callback):  # type: ignore[misc, name-defined]
+            """Tells the timer, and validates."""
+
+            def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+                del logs
+                timer.epoch_begins(epoch)
+
+            def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+                timer.training_ended()
+                x, y = timer.validation
+                loss, accuracy = model.evaluate(x, y, batch_size=batch, verbose=0)
+                timer.validation_ended()
+                if not timer.epoch_ended(epoch, dict(logs or {}, val_loss=loss, val_acc=accuracy)):
+                    self.model.stop_training = True
+
+        return Epochs()
 
     def barrier(self, model: Any) -> None:
         """Read back the last weight (a bias): updates of all three engines are ordered before a read."""
