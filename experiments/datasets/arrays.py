@@ -157,18 +157,23 @@ def scaled(images: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.float32]:
     return images.reshape(len(images), *shape).astype(np.float32) / np.float32(255)
 
 
-def prototype_images(seed: int, shape: tuple[int, ...], *, block: int, train: int, test: int, classes: int) -> Images:
-    """Learnable stand-ins for photographs: a coarse pattern per class, veiled by another's and by noise.
+def prototype_images(
+    seed: int, shape: tuple[int, ...], *, block: int, lit: int, train: int, test: int, classes: int
+) -> Images:
+    """Learnable stand-ins for pictures: a coarse pattern per class, veiled by another's and by noise.
 
     `shape` is that of one image, (height, width) or (height, width, channels); patterns are made of
-    squares of `block` pixels, so that they survive small shifts. RandomState's stream is frozen by
+    squares of `block` pixels, so that they survive small shifts. `lit` of 4 squares are not black and
+    `lit` sets the noise likewise: optimizers' steps depend on how bright inputs are, so 1 is as dark as
+    MNIST (mean 0.12) and 4 as bright as photographs (mean 0.5). RandomState's stream is frozen by
     NumPy's policy and all arithmetic is on integers: the same bytes everywhere.
     """
     import numpy as np
 
     random = np.random.RandomState(seed)
     pixels = int(np.prod(shape))
-    coarse = random.randint(0, 256, (classes, shape[0] // block, shape[1] // block, *shape[2:]))
+    squares = (classes, shape[0] // block, shape[1] // block, *shape[2:])
+    coarse = random.randint(0, 256, squares) * (random.randint(0, 4, squares) < lit)
     patterns = coarse.repeat(block, axis=1).repeat(block, axis=2)
     # blends[a, b]: 3/8 of class a's pattern under 1/8 of class b's, at most 127; noise adds up to 127.
     blends = ((3 * patterns[:, None] + patterns[None, :]) // 8).astype(np.uint8)
@@ -176,7 +181,7 @@ def prototype_images(seed: int, shape: tuple[int, ...], *, block: int, train: in
     def split(samples: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         labels = random.randint(0, classes, samples)
         noise = np.frombuffer(random.bytes(samples * pixels), np.uint8).reshape(samples, *shape)
-        images: NDArray[Any] = (noise >> 1) + blends[labels, random.randint(0, classes, samples)]
+        images: NDArray[Any] = (noise >> (3 - lit // 2)) + blends[labels, random.randint(0, classes, samples)]
         return images, labels.astype(np.uint8)
 
     x_train, y_train = split(train)

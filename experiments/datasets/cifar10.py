@@ -146,7 +146,7 @@ def _load_jpeg(path: Path) -> Images:
 
 def synthetic(seed: int) -> Images:
     """Seeded, learnable images and labels of the same shapes and types."""
-    return prototype_images(seed, (SIDE, SIDE, CHANNELS), block=8, train=TRAIN, test=TEST, classes=CLASSES)
+    return prototype_images(seed, (SIDE, SIDE, CHANNELS), block=8, lit=4, train=TRAIN, test=TEST, classes=CLASSES)
 
 
 def prepare(raw: Images, preparation: Mapping[str, Any], portion: Portion, out: ArrayFolder) -> dict[str, Any]:

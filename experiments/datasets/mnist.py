@@ -30,7 +30,7 @@ def load(files: Mapping[str, Path]) -> Images:
 
 def synthetic(seed: int) -> Images:
     """Seeded, learnable images and labels of the same shapes and types."""
-    return prototype_images(seed, (SIDE, SIDE), block=4, train=TRAIN, test=TEST, classes=CLASSES)
+    return prototype_images(seed, (SIDE, SIDE), block=4, lit=1, train=TRAIN, test=TEST, classes=CLASSES)
 
 
 def prepare(raw: Images, preparation: Mapping[str, Any], portion: Portion, out: ArrayFolder) -> dict[str, Any]:

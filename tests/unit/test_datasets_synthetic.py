@@ -86,8 +86,8 @@ def test_twins_are_the_same_bytes_everywhere(reviews: imdb.Reviews) -> None:
         ),
     }
     assert found == {
-        "mnist": (1, "d5ec1aa7c56975bc"),
-        "cifar10": (1, "2ec68814caba86fe"),
+        "mnist": (1, "c9f7b76c93fd1a29"),
+        "cifar10": (1, "75e5afc6e680ec30"),
         "imdb": (1, "e93332eb32e87930"),
         "nietzsche": (1, "3114c30bb105838e"),
     }
