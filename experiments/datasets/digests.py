@@ -1,5 +1,6 @@
 """Sums of files, remembered by path, size and time of change, so that 180 MB are hashed only once."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -47,7 +48,8 @@ def _write(key: str, entry: dict[str, Any]) -> None:
         partial.write_text(json.dumps({**kept, key: entry}, indent=1), encoding="utf-8")
         partial.replace(store)
     except OSError:
-        partial.unlink(missing_ok=True) if os.access(store.parent, os.W_OK) else None
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def file_sum(path: Path, algorithm: str = "sha256") -> str:
