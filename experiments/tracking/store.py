@@ -41,10 +41,11 @@ def connect(tracking: TrackingConfig) -> Store:
         os.environ.setdefault(key, value)
     uri = absolute_uri(tracking.uri or default_uri())
     try:
+        with quiet():
+            from mlflow import MlflowClient  # takes seconds: before the lock
+
         # A folder in the address is relative to the directory MLflow finds itself in.
         with quiet(), contextlib.chdir(_home_of(uri)), _creation_lock(uri):
-            from mlflow import MlflowClient
-
             client = MlflowClient(tracking_uri=uri, registry_uri=uri)
             return Store(client, uri, _experiment(client, uri, tracking.experiment))
     except Exception as error:  # MLflow, SQLAlchemy and requests each raise their own
@@ -146,6 +147,7 @@ def quiet() -> Iterator[None]:
         logging.getLogger(logger).setLevel(logging.ERROR)
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")  # importing MLflow configures its loggers anew
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
