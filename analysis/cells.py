@@ -119,6 +119,25 @@ class Sample:
         """The first known value of a column, as text."""
         return next((str(value) for value in self._of(column) if value is not None), "")
 
+    def all_of(self, column: str) -> set[str]:
+        """The known values of a column among the counted runs, as text."""
+        return {str(value) for value in self._of(column)[self.counted] if value is not None} if len(
+            self.counted) else set()
+
+    def warnings(self) -> Counter[str]:
+        """How many counted runs carry each warning about noise."""
+        return Counter(flag for place in self.counted for flag in self._flags[place] & set(_NOISE))
+
+    def ends(self) -> dict[str, tuple[int, str]]:
+        """state -> (how many runs ended so, one of the reasons), for every end but finished."""
+        reasons = self._of("reason")
+        found: dict[str, tuple[int, str]] = {}
+        for place, state in enumerate(self._states):
+            if state not in (names.FINISHED, None):
+                count, reason = found.get(str(state), (0, ""))
+                found[str(state)] = (count + 1, str(reasons[place] or reason))
+        return found
+
     def resolution(self) -> float | None:
         """The step that published times are rounded to."""
         known = statistics.finite(self._of("resolution_seconds"))
@@ -146,8 +165,7 @@ class Sample:
         if left_out:
             found.append(f"{counted(left_out, 'run')} with a doubtful device or an unsound engine left out")
         if speed and len(self.counted):
-            warned = Counter(flag for place in self.counted for flag in self._flags[place] & set(_NOISE))
-            found.extend(f"{count} of {len(self.counted)} {flag}" for flag, count in sorted(warned.items()))
+            found.extend(f"{count} of {len(self.counted)} {flag}" for flag, count in sorted(self.warnings().items()))
         return tuple(note for note in found if note)
 
     def absent(self, measure: Measure) -> str:

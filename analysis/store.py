@@ -88,9 +88,12 @@ def read(
     has. cached=False leaves the cache alone. Raises TrackingError, in one line, where there is no such store
     or experiment, or no run of this project in it.
     """
+    address, name = resolve_uri(uri), experiment or names.EXPERIMENT
+    path = sqlite_path(address)
+    if path is not None and not path.is_file():
+        raise TrackingError(f"no store at {path}; {_HOW_TO_FILL}")
     from analysis import cache
 
-    address, name = resolve_uri(uri), experiment or names.EXPERIMENT
     frame, foreign, how = cache.runs(address, name, refresh=refresh, cached=cached)
     newer = frame["schema"] > names.SCHEMA_VERSION
     sweeps = ~newer & (frame["kind"] != "run")
