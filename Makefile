@@ -60,6 +60,12 @@ bench-overhead: setup
 bench-analysis: setup
 	$(BIN)/python benchmarks/bench_analysis.py
 
+server: setup  ## MLflow on PostgreSQL, this machine only: then tracking=server
+	$(BIN)/python -m experiments.server start
+
+server-stop:
+	$(BIN)/python -m experiments.server stop
+
 doctor: setup
 	$(BIN)/python -m experiments.doctor
 

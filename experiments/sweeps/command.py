@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _OTHER = ("-m", "--multirun", "-h", "--help", "--hydra-help", "--version", "-c", "--cfg", "-i", "--info",
           "-sc", "--shell-completion", "--shell_completion")
 
+_LAUNCHERS = {"joblib": "hydra_joblib_launcher", "slurm": "hydra_submitit_launcher", "ray": "hydra_ray_launcher"}
+
 
 class SweepEnded(SystemExit):
     """Carries the exit status through Hydra, which would report any other exception itself."""
@@ -34,13 +36,15 @@ def plugins_folder() -> str:
 
 def sweep_command() -> int:
     """Compose from sys.argv and sweep. Statuses: 0 every cell finished, 1 some failed, 2 refused, 130 Ctrl-C."""
+    sys.path.append(plugins_folder())
     try:
         refuse_unknown_choices(sys.argv[1:])
+        for argument in sys.argv[1:]:
+            _refuse_missing_launcher(argument)
     except ConfigError as error:
         return fail(error, 2)
     if not any(argument.split("=", 1)[0] in _OTHER for argument in sys.argv[1:]):
         sys.argv.insert(1, "--multirun")  # sweeping is what this command is for
-    sys.path.append(plugins_folder())
     register_schema(SweepRunConfig)
     import hydra
 
@@ -59,6 +63,16 @@ def sweep_command() -> int:
             return fail(ConfigError(one_line(held.getvalue()) or "the configuration was refused"), 2)
     sys.stderr.write(held.getvalue())
     return 0
+
+
+def _refuse_missing_launcher(argument: str) -> None:
+    """ConfigError for a hydra/launcher whose package is not installed."""
+    import importlib.util
+
+    key, _, name = argument.partition("=")
+    package = _LAUNCHERS.get(name)
+    if key == "hydra/launcher" and package and importlib.util.find_spec(f"hydra_plugins.{package}") is None:
+        raise ConfigError(f"hydra/launcher={name} needs a package that is not installed: pip install '.[{name}]'")
 
 
 def conduct(request: "Request") -> NoReturn:
