@@ -41,6 +41,7 @@ def train(
         before = _Machine(device.index)
         follower.pid = worker.start(config.affinity)
         end = worker.follow(follower.news, follower.deadline)
+        follower.last_news()
     finally:
         worker.close()
     _observe(session, device, follower, before, shared)
@@ -106,6 +107,13 @@ class Training:
             self.session.take(event)
             self._show(event)
         return bool(events)
+
+    def last_news(self) -> None:
+        """The worker is dead: an event whose newline was lost is whole all the same."""
+        event = self.follower.finish()
+        if event is not None:
+            self.session.take(event)
+            self._show(event)
 
     def _show(self, event: journal.Event) -> None:
         view, name = self.session.view, event["event"]
