@@ -116,11 +116,12 @@ def diverged(epochs: list[Epoch], metric: str, better: str, floor: float) -> str
     if not epochs:
         return None
     last = in_order(epochs)[-1]
+    for name in ("loss", metric):
+        if last.get(name) is not None and not math.isfinite(last[name]):
+            return f"{name} is {last[name]} after epoch {last['epoch']}"
     value = last.get(metric)
     if value is None:
         return None
-    if not math.isfinite(value):
-        return f"{metric} is {value} after epoch {last['epoch']}"
     if value < floor if better == "higher" else value > floor:
         side = "below" if better == "higher" else "above"
         return f"{metric} {value:.4f} is {side} the task's floor {floor:g}"
