@@ -117,7 +117,7 @@ def _run(
         command: list[str | Path] = [env.python, "-m", "experiments.worker.selfcheck"]
         command += [scratch / "job.json", scratch / "out.json"]
         _log(base).unlink(missing_ok=True)
-        process.run(
+        status = process.run(
             command,
             _log(base),
             say,
@@ -128,7 +128,7 @@ def _run(
         )
         found = _read(scratch / "out.json")
         if found is None:
-            raise process.StepError("it wrote no verdict", ())
+            raise process.StepError(*process.explain(_log(base), 0, status))
         (scratch / "out.json").replace(base.with_name(base.name + ".json"))
         return found
     finally:
