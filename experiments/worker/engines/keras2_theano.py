@@ -19,14 +19,17 @@ class Theano(Keras2):
             theano.config.floatX = "float32"
 
     def _context(self) -> Any:
-        """The GPU's context; None where Theano computes on the CPU."""
+        """The GPU's context; None where Theano computes on the CPU, also because it found no GPU."""
         import theano
 
         if theano.config.device == "cpu" and theano.config.init_gpu_device in ("", "cpu"):
             return None
-        from theano.gpuarray.type import get_context
+        from theano.gpuarray.type import ContextNotDefined, get_context
 
-        return get_context(None)
+        try:
+            return get_context(None)
+        except ContextNotDefined:
+            return None
 
     def gpu_names(self) -> List[str]:
         context = self._context()
