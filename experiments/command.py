@@ -7,12 +7,11 @@ import contextlib
 import io
 import os
 import re
-import signal
 import sys
-import threading
 from collections.abc import Callable
 from typing import Any
 
+from experiments import signals
 from experiments.config import RunConfig
 from experiments.errors import ConfigError, UserError
 from experiments.paths import project_root
@@ -106,31 +105,12 @@ def run_command(function: Callable[[RunConfig], int], config_name: str = "config
     return max(status, default=0)
 
 
-class Terminated(KeyboardInterrupt):
-    """SIGTERM or SIGHUP: a scheduler, a shutdown or a closed terminal ends this process as Ctrl-C does."""
-
-
-def settle_process() -> None:
-    """Turn signals that end this process into KeyboardInterrupt, and let no character stop a message."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
-    if threading.current_thread() is not threading.main_thread():
-        return
-    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # as bootstrap left it
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    def terminate(number: int, _: object) -> None:
-        raise Terminated(f"ended by {signal.Signals(number).name}")
-
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, terminate)
-
-
 def guarded(work: Callable[[], int]) -> int:
     """Run `work`; a UserError becomes one line and a status, Ctrl-C and SIGTERM become 130."""
-    settle_process()
+    signals.settle()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # no character stops a message
     try:
         return work()
     except ConfigError as error:

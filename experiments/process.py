@@ -50,6 +50,30 @@ class Guard:
                 self._shell.stdin.flush()
 
 
+def output_of(command: list[str], variables: Mapping[str, str], seconds: float, folder: Path | None = None) -> str:
+    """What a short command writes to stdout. It ends with this process, and with all that it started.
+
+    Raises OSError where it cannot be started, subprocess.SubprocessError where it fails or takes too long.
+    """
+    guard = Guard()
+    try:
+        with subprocess.Popen(
+            command, env=dict(variables), cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True, start_new_session=True,
+        ) as child:  # fmt: skip
+            guard.watch(child.pid)
+            try:
+                said, complained = child.communicate(timeout=seconds)
+            except BaseException:
+                _signal_group(child.pid, signal.SIGKILL)
+                raise
+    finally:
+        guard.release()
+    if child.returncode != 0:
+        raise subprocess.CalledProcessError(child.returncode, command, said, complained)
+    return said
+
+
 @dataclass(frozen=True)
 class Exit:
     """How a worker ended: its status (negative: the signal), and the limit it ran into, if any."""

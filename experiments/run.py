@@ -48,7 +48,10 @@ def run(
     store = store or _open_store(config, view)
     session = Session.create(config, view)
     with session:
-        state, reason = _contained(session, store, known)
+        try:
+            state, reason = _contained(session, store, known)
+        except KeyboardInterrupt as stop:  # again, while the first was being dealt with
+            state, reason = names.KILLED, str(stop) or "interrupted by Ctrl-C"
         session.close(state, reason)
     return Outcome(state, reason, session.folder, session.mlflow_run_id)
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments import host, identity, journal, names
+from experiments import host, identity, journal, names, signals
 from experiments.config import RunConfig
 from experiments.errors import UserError
 from experiments.live import View
@@ -196,29 +196,33 @@ class Session:
         """Write the end state, bring everything into the store, and tell where things are.
 
         Where the journal cannot take the end (a full disk), the store does not get it either: a later
-        ingest finds it out from what the worker wrote.
+        ingest finds it out from what the worker wrote. KeyboardInterrupt where Ctrl-C came just now.
         """
-        try:
-            event = self.write("closed", state=state, reason=reason, flags=self.flags, facts=self.facts)
-        except OSError as error:
-            self.view.warn(f"{self.journal.path}: {error.strerror or error}; the end of this run could not be written")
-            self.flush(force=True)
-            kept = False
-        else:
-            kept = self._hand_over_or_leave(event)
+        with signals.shielded() as shield:
+            kept, event = False, None
+            try:
+                event = self.write("closed", state=state, reason=reason, flags=self.flags, facts=self.facts)
+            except OSError as error:
+                self.view.warn(f"{self.journal.path}: {error.strerror or error}; this run's end could not be written")
+            try:
+                with shield.lowered():
+                    if event is not None:
+                        kept = self._hand_over(event)
+                    else:
+                        self.flush(force=True)
+            except KeyboardInterrupt:
+                shield.arrived.append(0)
+                self.view.warn("interrupted while the run was sent to the tracking store")
+            self._tell_end(state, reason, kept)
+        if shield.arrived and state != names.KILLED:
+            raise KeyboardInterrupt
+
+    def _tell_end(self, state: str, reason: str | None, kept: bool) -> None:
         where = f"MLflow run {self.mlflow_run_id}" if kept else (
             f"not in MLflow yet: python -m experiments.journal ingest {self.journal.path}")
         log = self.folder / "worker.log"
         details = f"\n  log: {log}" if state not in names.COMPLETE_STATES and log.exists() else ""
         self.view.end(state, reason, f"  {where}{details}")
-
-    def _hand_over_or_leave(self, closed: journal.Event) -> bool:
-        """Ctrl-C while a slow store is waited for leaves the rest to a later ingest; the run has ended."""
-        try:
-            return self._hand_over(closed)
-        except KeyboardInterrupt:
-            self.view.warn("interrupted while the run was sent to the tracking store")
-            return False
 
     def _hand_over(self, closed: journal.Event) -> bool:
         from experiments.tracking.ingest import ARTIFACTS, mark
