@@ -14,6 +14,7 @@ from experiments.environments.build import writing
 from experiments.environments.install import clean_environment
 from experiments.environments.installed import Environment, Place
 from experiments.errors import NotInstalled
+from experiments.process import output_of
 
 Say = Callable[[str], None]
 _LOOK_SECONDS = 60
@@ -82,16 +83,7 @@ def _look(python: Path, backend: BackendConfig) -> dict[str, Any]:
         raise NotInstalled(f"{what}: there is no such file; name an interpreter that has {backend.title}")
     command = [str(python), "-c", _LOOK, "keras", backend.keras_backend]
     try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            timeout=_LOOK_SECONDS,
-            env=clean_environment(),
-            check=True,
-            stdin=subprocess.DEVNULL,
-        )
-        facts: dict[str, Any] = json.loads(done.stdout)
+        facts: dict[str, Any] = json.loads(output_of(command, clean_environment(), _LOOK_SECONDS))
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         raise NotInstalled(f"{what}: it does not run as Python 3 ({_reason(error)})") from None
     if facts["missing"]:
