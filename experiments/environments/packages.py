@@ -6,6 +6,7 @@ import subprocess
 from experiments.environments.install import clean_environment
 from experiments.environments.installed import Environment
 from experiments.errors import NotInstalled
+from experiments.process import output_of
 
 _SECONDS = 120
 # Reads the metadata files themselves: Python 3.6 has no importlib.metadata, and some environments no pip.
@@ -35,17 +36,7 @@ def freeze(env: Environment) -> str:
     """
     command = [str(env.python), "-c", _LIST]
     try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS,
-            env=clean_environment(),
-            check=True,
-            cwd=env.folder,
-            stdin=subprocess.DEVNULL,
-        )
-        facts = json.loads(done.stdout)
+        facts = json.loads(output_of(command, clean_environment(), _SECONDS, env.folder))
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         raise NotInstalled(f"{env.python} does not list its packages: {type(error).__name__}") from None
     head = [f"# environment {env.name} {env.key} ({env.kind}, {env.manager})", f"# Python {facts['python']}"]
