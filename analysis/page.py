@@ -39,7 +39,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table of the page; the first cell of a row is its head."""
+    """A table of the page; the first cell of a row is its head. `head` must be read with it, `notes` may be."""
 
     id: str
     caption: str
@@ -47,6 +47,7 @@ class Grid:
     rows: Sequence[Sequence[Cell]]
     notes: Sequence[str] = ()
     searchable: bool = False
+    head: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -66,16 +67,23 @@ class Loud:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """The summary's word on one network on one device."""
+class Verdict:
+    """What the runs of one protocol say, and how far it can be trusted."""
 
-    task: str
-    where: str
     text: str
     trust: str
     reasons: str
-    shown: bool = False
     compare: str | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The summary's word on one network on one device; `shown` where a difference could be shown."""
+
+    task: str
+    where: str
+    verdicts: Sequence[Verdict]
+    shown: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,11 +95,21 @@ class Sentence:
 
 
 @dataclass(frozen=True)
+class SentenceGroup:
+    """Statements of one kind: those that are read first, and those that can be folded out."""
+
+    title: str
+    first: Sequence[Sentence]
+    more: Sequence[Sentence] = ()
+
+
+@dataclass(frozen=True)
 class Panel:
-    """One drawing of a figure: an SVG element and a line below it."""
+    """One drawing of a figure: an SVG element under its heading."""
 
     picture: str
-    caption: str
+    title: str
+    where: str = ""
 
 
 @dataclass(frozen=True)
@@ -142,9 +160,10 @@ class Page:
     overall: Sequence[str] = ()
     answers: Sequence[Answer] = ()
     remarks: Sequence[str] = ()
-    findings: Sequence[Sentence] = ()
+    findings: Sequence[SentenceGroup] = ()
     tables_note: str = ""
     tables: Sequence[GridGroup] = ()
+    wide: Sequence[GridGroup] = ()
     marks: Sequence[tuple[str, str]] = ()
     figures: Sequence[FigureBlock] = ()
     published_note: str = ""
@@ -205,3 +224,8 @@ def number(value: float | None, digits: int = 3, **details: str) -> Cell:
     sort = repr(float(value)) if known and value is not None else ""
     classes = " ".join(filter(None, ("number", details.pop("classes", ""))))
     return Cell(short(value, digits), sort, classes=classes, **details)
+
+
+def whole(value: float) -> Cell:
+    """A cell with a count."""
+    return Cell(f"{round(value):,}", float(value), classes="number")

@@ -39,6 +39,15 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class Point:
+    """One backend's figure at a place; `open_` where it is doubtful."""
+
+    backend: str
+    value: float
+    open_: bool = False
+
+
+@dataclass(frozen=True)
 class Line:
     """One run's, or one backend's, curve; a faint one is drawn thin and without markers."""
 
@@ -81,12 +90,40 @@ def dots(samples: Sequence[Sample], styles: Mapping[str, Style], label: str) -> 
             axes.plot([value], [row + offset], style.marker, markersize=6, markeredgewidth=1.1, zorder=3,
                       markeredgecolor=style.colour if open_ else svg.INK,
                       markerfacecolor="none" if open_ else style.colour)
-    axes.set_yticks(range(len(samples)), [sample.label for sample in samples])
+    axes.set_yticks(range(len(samples)), [clipped(sample.label) for sample in samples])
     axes.set_ylim(len(samples) - 0.45, -0.55)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x")
     _scale(axes, "x", [value for sample in samples for value in sample.values], label)
     return figure
+
+
+def places(rows: Sequence[tuple[str, Sequence[Point]]], styles: Mapping[str, Style], label: str) -> "Figure":
+    """One row per place, in it a mark for each backend: open where it is doubtful. An empty row parts two groups.
+
+    Places have long names: they stand above their marks, so that a narrow panel keeps its width for the axis.
+    """
+    figure, axes = _panel(0.75 + 0.42 * len(rows))
+    for row, (name, points) in enumerate(rows):
+        axes.axhline(row, color=svg.GRID, linewidth=0.6 if points else 0.0, zorder=1)
+        axes.text(0.0, row - 0.24, clipped(name, 56), transform=axes.get_yaxis_transform(), va="bottom",
+                  fontsize=svg.FONT_SIZE - 1)
+        for point in points:
+            style = styles[point.backend]
+            axes.plot([point.value], [row], style.marker, markersize=7, markeredgewidth=1.1, zorder=3,
+                      markeredgecolor=style.colour if point.open_ else svg.INK,
+                      markerfacecolor="none" if point.open_ else style.colour)
+    axes.set_yticks([])
+    axes.set_ylim(len(rows) - 0.45, -0.8)
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x")
+    _scale(axes, "x", [point.value for _, points in rows for point in points], label)
+    return figure
+
+
+def clipped(text: str, length: int = 30) -> str:
+    """A label that leaves room for the drawing."""
+    return text if len(text) <= length else text[:length - 1] + "…"
 
 
 def _spread(count: int) -> list[float]:
@@ -109,7 +146,7 @@ def _scale(axes: "Axes", axis: str, values: Sequence[float], label: str) -> None
         set_limits(min(known) / 1.35, max(known) * 1.35)
         ticks.set_major_locator(_log_locator(max(known) / min(known)))
         ticks.set_minor_formatter(NullFormatter())
-        ticks.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        ticks.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}" if value < 1e6 else f"{value:.0e}"))
     elif known:
         set_limits(0, max(known) * 1.12)
         ticks.set_major_locator(MaxNLocator(5))
@@ -119,7 +156,7 @@ def _scale(axes: "Axes", axis: str, values: Sequence[float], label: str) -> None
 def _log_locator(ratio: float) -> Any:
     from matplotlib.ticker import LogLocator
 
-    return LogLocator(subs=(1.0, 2.0, 5.0) if ratio < 60 else (1.0, 3.0) if ratio < 1000 else (1.0,))
+    return LogLocator(subs=(1.0, 2.0, 5.0) if ratio < 15 else (1.0, 3.0) if ratio < 100 else (1.0,))
 
 
 def curves(lines: Sequence[Line], styles: Mapping[str, Style], x_label: str, y_label: str, *,
@@ -156,16 +193,16 @@ def heat_map(rows: Sequence[str], columns: Sequence[str],
     from matplotlib.patches import Rectangle
 
     figure, axes = _panel(0.95 + 0.42 * len(rows))
-    top = max((ratio for row in rows for column in columns if (ratio := value(row, column)[0])), default=1.0)
     for y, row in enumerate(rows):
         for x, column in enumerate(columns):
             ratio, text = value(row, column)
-            fill, ink = ("none", svg.INK) if ratio is None else _shade(ratio, top)
+            fill, ink = ("none", svg.INK) if ratio is None else _shade(ratio)
             axes.add_patch(Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, facecolor=fill, edgecolor=svg.GRID,
                                      linewidth=0.6, linestyle=":" if ratio is None else "solid"))
             axes.text(x, y, text, ha="center", va="center", color=ink, fontsize=svg.FONT_SIZE - 0.5)
-    axes.set_xticks(range(len(columns)), columns, rotation=35, ha="left", rotation_mode="anchor")
-    axes.set_yticks(range(len(rows)), rows)
+    axes.set_xticks(range(len(columns)), [clipped(name) for name in columns], rotation=35, ha="left",
+                    rotation_mode="anchor")
+    axes.set_yticks(range(len(rows)), [clipped(name) for name in rows])
     axes.xaxis.tick_top()
     axes.tick_params(length=0)
     axes.set_xlim(-0.55, max(len(columns), 3) - 0.45)
@@ -174,13 +211,12 @@ def heat_map(rows: Sequence[str], columns: Sequence[str],
     return figure
 
 
-def _shade(ratio: float, top: float) -> tuple[str, str]:
-    """Fill and ink of a ratio: cividis, light for the best and dark for the slowest, on a log scale."""
+def _shade(ratio: float) -> tuple[str, str]:
+    """Fill and ink of a ratio: cividis, lightest for 1 and darkest from 10 on, the same scale in every map."""
     from matplotlib import colormaps
     from matplotlib.colors import to_hex
 
-    share = math.log(max(ratio, 1.0)) / math.log(max(top, 1.5))
-    red, green, blue, _ = colormaps["cividis"](1.0 - 0.9 * min(share, 1.0))
+    red, green, blue, _ = colormaps["cividis"](1.0 - 0.9 * min(math.log10(max(ratio, 1.0)), 1.0))
     light = 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.45
     return to_hex((red, green, blue)), "#000000" if light else "#ffffff"
 

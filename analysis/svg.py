@@ -6,6 +6,7 @@ SVGs of one page share one space of ids.
 
 import io
 import re
+import warnings
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +44,10 @@ def element(figure: "Figure", name: str, title: str, description: str) -> str:
     title and description are read out by screen readers; both are escaped here.
     """
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    with warnings.catch_warnings():
+        # Labels that leave no room for their axes are clipped by the page, and told in the table beside it.
+        warnings.filterwarnings("ignore", "constrained_layout not applied", UserWarning)
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     root = ET.fromstring(buffer.getvalue())
     _drop(root, {f"{{{_SVG}}}metadata", f"{{{_SVG}}}style"})
     _rename_ids(root, name)

@@ -81,8 +81,9 @@ def test_everything_from_outside_is_escaped() -> None:
     evil = page.Sentence(EVIL, EVIL)
     text = page.render(page.Page(
         title=EVIL, scope=EVIL, loud=[page.Loud(EVIL, EVIL)], overall=[EVIL],
-        answers=[page.Answer(EVIL, EVIL, EVIL, EVIL, EVIL, True, "#" + EVIL)], remarks=[EVIL], findings=[evil],
-        tables_note=EVIL, tables=[page.GridGroup(EVIL, [grid])], marks=[(EVIL, EVIL)], figures=[figure],
+        answers=[page.Answer(EVIL, EVIL, [page.Verdict(EVIL, EVIL, EVIL, "#" + EVIL)], True)], remarks=[EVIL],
+        findings=[page.SentenceGroup(EVIL, [evil], [evil])], tables_note=EVIL, tables=[page.GridGroup(EVIL, [grid])],
+        wide=[page.GridGroup(EVIL, [grid])], marks=[(EVIL, EVIL)], figures=[figure],
         published_note=EVIL, errata=[evil], published=[page.GridGroup(EVIL, [grid])], runs=grid,
         chart_url="#" + EVIL, flags=grid, environments_note=EVIL, environments=[page.Block(EVIL, [(EVIL, EVIL)])],
         protocols=[page.Block(EVIL, [(EVIL, EVIL)])], reproduce=[page.Step(EVIL, EVIL)], footer=EVIL,
