@@ -7,6 +7,7 @@ One file per tracking address and experiment, under the user's cache folder. Thr
 * there is no cache, or it cannot be read: everything is read.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -94,24 +95,46 @@ def read_file(path: Path) -> tuple["pd.DataFrame", State] | None:
 
         table = pq.read_table(path, partitioning=None)
         state = json.loads(table.schema.metadata[_KEY])
-        return (table.to_pandas(), state) if state["layout"] == _LAYOUT else None
+        return (_from_arrow(table), state) if state["layout"] == _LAYOUT else None
     except (OSError, ValueError, KeyError, TypeError):  # not there, cut short, or of another version
         return None
 
 
 def write_file(path: Path, frame: "pd.DataFrame", state: State) -> None:
     """Replace the cache in one step; a folder that cannot be written costs speed, never the answer."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pa.Table.from_pandas(frame, preserve_index=False)
-    table = table.replace_schema_metadata({**table.schema.metadata, _KEY: json.dumps(state).encode()})
+    table = to_arrow(frame).replace_schema_metadata({_KEY: json.dumps(state).encode()})
     fresh = path.with_suffix(f".{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(table, fresh, compression="zstd")
         fresh.replace(path)
     except OSError as error:
-        fresh.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            fresh.unlink()
         print(f"warning: {path.parent} cannot be written ({error.strerror or error}); "
               "the store is read anew each time; KBB_CACHE names another folder", file=sys.stderr)
+
+
+def to_arrow(frame: "pd.DataFrame") -> Any:
+    """A tidy table as a pyarrow.Table, times as UTC milliseconds."""
+    import pandas as pd
+    import pyarrow as pa
+
+    arrays = []
+    for name in frame.columns:
+        column = frame[name]
+        if isinstance(column.dtype, pd.DatetimeTZDtype):  # what pyarrow would read them by is deprecated
+            arrays.append(pa.array(column.dt.tz_convert(None).to_numpy(), pa.timestamp("ms", "UTC")))
+        else:
+            arrays.append(pa.array(column, from_pandas=True))
+    return pa.table(dict(zip(frame.columns, arrays, strict=True)))
+
+
+def _from_arrow(table: Any) -> "pd.DataFrame":
+    import pandas as pd
+    import pyarrow as pa
+
+    found: pd.DataFrame = table.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+    return found

@@ -1,6 +1,7 @@
 """What the commands of `python -m analysis` do; the parser is in `analysis.__main__`."""
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -196,11 +197,13 @@ def _parquet(frame: "pd.DataFrame", columns: Any) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pa.Table.from_pandas(frame, preserve_index=False)
+    from analysis.cache import to_arrow
+
+    table = to_arrow(frame)
     fields = [table.schema.field(column.name).with_metadata({"unit": column.unit, "meaning": column.meaning})
               for column in columns]
     sink = pa.BufferOutputStream()
-    pq.write_table(table.cast(pa.schema(fields, metadata=table.schema.metadata)), sink, compression="zstd")
+    pq.write_table(table.cast(pa.schema(fields)), sink, compression="zstd")
     return bytes(sink.getvalue())
 
 
@@ -269,7 +272,8 @@ def _write(output: str, content: bytes) -> None:
         fresh.write_bytes(content)
         fresh.replace(path)
     except OSError as error:
-        fresh.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            fresh.unlink()
         raise ConfigError(f"{output} cannot be written ({error.strerror or error}); -o names another file") from error
 
 

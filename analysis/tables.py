@@ -161,7 +161,7 @@ def _table(
     return Table(
         key=f"{task}.{kind}", section=titles.task_title(task), heading=heading, label=label,
         unit=measures[0].unit, corner="Backend", columns=columns, rows=rows, cells=cells, task=task,
-        measure=measures[0].key, head=head_lines(places, columns, cells),
+        measure=measures[0].key, head=head_lines(places, columns, cells, kind == "quality"),
         notes=footnotes(rows, columns, cells),
     )
 

@@ -1,9 +1,10 @@
 """What all tests share: the project's root, real data where it is named, and a store and cache of their own."""
 
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -42,3 +43,40 @@ def command(tmp_path: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow store with the project's experiment and nothing in it; made once, copied by who writes to it."""
+    from tests import planted
+
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    planted.create(path)
+    return path
+
+
+@pytest.fixture
+def planted_store(tmp_path: Path, empty_store: Path) -> Callable[..., str]:
+    """Make a store of planted runs; returns its address."""
+    from tests import planted
+
+    def make(runs: Iterable[planted.Planted] = ()) -> str:
+        path = tmp_path / "planted.db"
+        shutil.copyfile(empty_store, path)
+        planted.write(path, runs)
+        return f"sqlite:///{path}"
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def published_store(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> str:
+    """A store with the published results in it, brought in by the project's own import; to be read only."""
+    from analysis.published import import_published
+
+    path = tmp_path_factory.mktemp("published") / "mlflow.db"
+    shutil.copyfile(empty_store, path)
+    uri = f"sqlite:///{path}"
+    added, present = import_published(uri)
+    assert (added, present) == (126, 0)
+    return uri
