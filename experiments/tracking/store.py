@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -154,15 +155,15 @@ def quiet() -> Iterator[None]:
 
 
 def brief(error: BaseException) -> str:
-    """The first sentence of an error, at most 160 characters."""
+    """The first sentence of an error, at most 160 characters; a database's own words without SQLAlchemy's around."""
     text = " ".join(str(error).split()) or type(error).__name__
+    told = re.search(r"\([\w.]+(?:Error|\.\w+)\) (.+?)(?: \[SQL: |$)", text)
+    text = told.group(1) if told else text
     return text if len(text) <= 160 else text[:157] + "…"
 
 
 def redacted(uri: str) -> str:
     """The address without a password."""
-    import re
-
     return re.sub(r"://([^:/@]+):[^/]*@", r"://\1:***@", uri)
 
 
