@@ -18,6 +18,7 @@ from experiments.tracking.recorder import Recorder
 from experiments.tracking.store import Store, brief, connect, redacted
 
 MARK = "ingested.json"
+UNTOLD = "its end was not written: the process that followed it died, or its disk was full"
 ARTIFACTS = ("config.yaml", "environment.txt", "worker.log", journal.FILE_NAME, "sample.txt")
 
 
@@ -71,7 +72,7 @@ def _close(path: Path, contents: journal.Contents) -> journal.Contents:
     state, reason = verdict(contents.first("end"), done, facts)
     fields = {
         "t": max(event["t"] for event in contents.events), "state": state, "flags": noise_flags(done), "facts": {},
-        "reason": reason if state != names.KILLED else "the process that followed this run died",
+        "reason": reason if state != names.KILLED else UNTOLD,
     }  # fmt: skip
     try:
         journal.Journal(path, job["id"]).write("closed", **fields)

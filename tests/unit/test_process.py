@@ -235,3 +235,18 @@ def test_nothing_outlives_a_killed_parent(tmp_path: Path, number: int) -> None:
     parent.send_signal(number)
     parent.wait(10)
     assert all(gone(pid, 5) for pid in pids)
+
+
+def test_output_of_a_short_command(tmp_path: Path) -> None:
+    assert process.output_of(["pwd"], os.environ, 10, tmp_path) == f"{tmp_path}\n"
+    with pytest.raises(subprocess.CalledProcessError) as failure:
+        process.output_of(["sh", "-c", "echo why >&2; exit 3"], os.environ, 10)
+    assert failure.value.returncode == 3 and failure.value.stderr == "why\n"
+    with pytest.raises(OSError, match="nothing"):
+        process.output_of([str(tmp_path / "nothing")], os.environ, 10)
+
+
+def test_command_that_takes_too_long_ends_with_its_helpers(tmp_path: Path) -> None:
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.output_of(["sh", "-c", "sleep 600 & echo $! > pid; wait"], os.environ, 0.5, tmp_path)
+    assert gone(int((tmp_path / "pid").read_text()), 2)

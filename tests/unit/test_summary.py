@@ -104,6 +104,11 @@ def test_diverged(value: float | None, better: str, floor: float, reason: str | 
     assert diverged([epoch(1, 1.0, val_accuracy=value)], "val_accuracy", better, floor) == reason
 
 
+def test_loss_that_is_not_finite_is_diverged_whatever_the_metric() -> None:
+    reason = diverged([epoch(1, 1.0, loss=math.nan, val_accuracy=0.9)], "val_accuracy", "higher", 0.5)
+    assert reason == "loss is nan after epoch 1"
+
+
 def test_diverged_looks_at_the_last_epoch() -> None:
     epochs = [epoch(2, 1.0, val_loss=9.0), epoch(1, 1.0, val_loss=1.0)]
     assert diverged(epochs, "val_loss", "lower", 5.0) is not None

@@ -201,7 +201,7 @@ def test_parent_died_is_told_as_killed(store: Store, tmp_path: Path) -> None:
     ingest(path, store)
     run = store.client.search_runs([store.experiment_id])[0]
     assert run.info.status == "KILLED" and run.data.tags[names.TAG_STATE] == "killed"
-    assert run.data.tags[names.TAG_REASON] == "the process that followed this run died"
+    assert run.data.tags[names.TAG_REASON] == ingesting.UNTOLD
     assert run.info.end_time == 1_007_000, "the run ended with its last event, not when it was ingested"
     assert run.data.metrics["epochs_done"] == 3
 
@@ -299,3 +299,17 @@ def test_addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert redacted("postgresql+psycopg2://user:se@cret@host/db") == "postgresql+psycopg2://user:***@host/db"
     assert redacted("http://127.0.0.1:5000") == "http://127.0.0.1:5000"
     assert len(brief(ValueError("x" * 500))) <= 160 and brief(ValueError()) == "ValueError"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("(sqlite3.OperationalError) database is locked [SQL: INSERT INTO x] (Background on …)", "database is locked"),
+        ("(raised as a result of Query-invoked autoflush; consider …) (sqlite3.OperationalError) attempt to write a "
+         "readonly database\n[SQL: INSERT …]", "attempt to write a readonly database"),
+        ("(psycopg2.OperationalError) connection refused", "connection refused"),
+        ("[Errno 30] Read-only file system: '/x'", "[Errno 30] Read-only file system: '/x'"),
+    ],
+)  # fmt: skip
+def test_errors_of_a_database_in_its_own_words(text: str, told: str) -> None:
+    assert brief(RuntimeError(text)) == told
