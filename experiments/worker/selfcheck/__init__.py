@@ -8,7 +8,7 @@ through all that training goes through.
     reference.py, steps.py    layers, losses and optimizers in float64
     differences.py            finite differences and relative errors
     cases.py, panel.py        single layers, side by side in one model
-    chains.py                 two whole networks in small
+    chains.py                 three whole networks in small
     layers.py, networks.py, optimizers.py     the checks
     plants.py                 faults to plant, which prove that the checks can fail
 """

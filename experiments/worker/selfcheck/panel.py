@@ -13,10 +13,9 @@ import numpy as np
 
 from experiments.worker.selfcheck import differences
 from experiments.worker.selfcheck.cases import SAMPLES, Case, numbers
+from experiments.worker.selfcheck.chains import SGD
 from experiments.worker.selfcheck.convention import exchange
 from experiments.worker.selfcheck.plants import Plant
-
-SGD = {"name": "sgd", "learning_rate": 1.0, "decay": 0.0}
 
 
 class Branch(object):
