@@ -18,8 +18,13 @@ from experiments.paths import cache_root, project_root
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-# MLflow waits up to two minutes and retries seven times; a person who waits wants to know sooner.
-_PATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "15", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2"}
+_DEFAULTS = {
+    # MLflow waits up to two minutes and retries seven times; a person who waits wants to know sooner.
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    # It would tell its makers of each use, over a network that need not be there.
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,7 @@ def default_uri() -> str:
 
 def connect(tracking: TrackingConfig) -> Store:
     """Open the store and make sure that its experiment is there. Raises TrackingError in one line."""
-    for key, value in _PATIENCE.items():
+    for key, value in _DEFAULTS.items():
         os.environ.setdefault(key, value)
     uri = absolute_uri(tracking.uri or default_uri())
     try:
@@ -59,7 +64,7 @@ def connect(tracking: TrackingConfig) -> Store:
 
 def existing(tracking: TrackingConfig) -> Store | None:
     """The store if it is there already, with its experiment; nothing is created. Raises TrackingError."""
-    for key, value in _PATIENCE.items():
+    for key, value in _DEFAULTS.items():
         os.environ.setdefault(key, value)
     uri = absolute_uri(tracking.uri or default_uri())
     if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
