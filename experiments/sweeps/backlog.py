@@ -9,7 +9,7 @@ from experiments.errors import TrackingError, UserError
 from experiments.paths import runs_root
 from experiments.sweeps import records
 from experiments.tracking.ingest import ingest, pending, read_mark
-from experiments.tracking.store import Store
+from experiments.tracking.store import Store, redacted
 
 Say = Callable[[str], None]
 
@@ -24,7 +24,7 @@ def waiting(store_uri: str | None, experiment: str) -> list[Path]:
 
 def _belongs(path: Path, store_uri: str | None, experiment: str) -> bool:
     mark = read_mark(path.parent)
-    if mark is not None and mark.get("uri") != store_uri:
+    if mark is not None and mark.get("uri") != redacted(store_uri or ""):
         return False
     try:
         with path.open("rb") as stream:
