@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 PLACE = "place"          # the column that `placed` adds: a key of `places`
 _KEYS = ("source_name", "device_name", "place_host", "protocol_id")
+_TOLD = ("source_name", "device_name", "device_kind", "place_host", "protocol_id", "keras_generation", "profile",
+         "threads", "data_source", "hyper", "epochs")
 _PROFILES = {"smoke": 0, "quick": 1, "published": 2, "tuned": 3}
 
 
@@ -87,8 +89,11 @@ def _with_lost_places(frame: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def places(frame: "pd.DataFrame") -> dict[str, Place]:
-    """Every place of `placed` runs, by key, in the order of columns."""
-    first = frame.drop_duplicates(PLACE)
+    """Every place of `placed` runs, by key, in the order of columns.
+
+    A run that ended early knows neither its data nor its threads: each fact is the first that any run tells.
+    """
+    first = frame[[PLACE, *_TOLD]].groupby(PLACE, sort=False, as_index=False).first()
     found = [_place(row) for row in first.to_dict("records")]
     found.sort(key=lambda place: (
         place.published, place.kind, place.device, place.host, place.generation,

@@ -94,6 +94,18 @@ def test_synthetic_data_is_said_loudly(planted_store: Make, kbb_cache: Path) -> 
     assert "SYNTHETIC data: speed only, its quality means nothing" in text
 
 
+def test_a_run_that_ended_early_does_not_hide_that_data_are_synthetic(planted_store: Make, kbb_cache: Path) -> None:
+    early = run(backend="jax", state=names.ENGINE_UNSOUND, data_source="synthetic", start_time=planted.START - 1000)
+    for tag in (names.TAG_PROTOCOL, names.TAG_DEVICE_NAME, names.TAG_DEVICE_KIND, names.TAG_DATA_SOURCE):
+        del early.tags[tag]
+    del early.params[names.PARAM_THREADS]
+    runs = [early, *planted.grid(("mnist_mlp",), ("jax", "torch"), 3, data_source="synthetic")]
+    text = page_of(planted_store(runs)).text
+    assert "Planted 9000, quick, SYNTHETIC data, 6,000 samples, 4 epochs" in text
+    assert "Planted 9000, quick, 6,000 samples" not in text
+    assert "SYNTHETIC data (all columns)" in text
+
+
 def test_ends_without_figures_are_gaps(planted_store: Make, kbb_cache: Path) -> None:
     going = run(backend="torch")
     going.status = "RUNNING"
