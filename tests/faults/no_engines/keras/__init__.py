@@ -1,0 +1,1 @@
+# Found by a look at what an interpreter has; never imported.
