@@ -56,6 +56,13 @@ def _journal(folder: Path) -> list[dict[str, object]]:
 
 
 def _check_store(folder: Path, task: str, backend: str) -> None:
+    from experiments.tracking.store import quiet
+
+    with quiet():  # SQLAlchemy's deprecations are MLflow's affair
+        _check_run(folder, task, backend)
+
+
+def _check_run(folder: Path, task: str, backend: str) -> None:
     from mlflow import MlflowClient
 
     client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
