@@ -29,8 +29,8 @@ $(STAMP): requirements/dev.txt
 test: setup lint  ## everything, as CI runs it
 	$(PYTEST) tests
 
-test-unit: setup  ## no frameworks, under a minute
-	$(PYTEST) tests/unit
+test-unit: setup  ## no frameworks, under a minute; -m heavy for the rest
+	$(PYTEST) tests/unit -m "not heavy" -n auto -q
 
 test-golden: setup
 	$(PYTEST) tests/golden
