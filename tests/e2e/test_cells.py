@@ -20,7 +20,8 @@ CHOSEN = [("mnist_mlp", backend) for backend in BACKENDS] + [
     ("mnist_cnn", "jax"), ("cifar10_cnn", "torch"), ("text_gen", "tensorflow2"), ("imdb_bilstm", "jax"),
 ]
 CELLS = [(t, b) for b in BACKENDS for t in TASKS] if os.environ.get("KBB_ALL_CELLS") else CHOSEN
-pytestmark = pytest.mark.e2e
+# A backend's first cell builds its environment and checks its engine; Theano compiles for minutes.
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 Command = Callable[..., CompletedProcess[str]]
 
 
@@ -30,7 +31,7 @@ def test_cell_trains_on_real_data(
 ) -> None:
     done = command(
         "experiments/train.py", f"task={task}", f"backend={backend}", "profile=smoke", "gpu=cpu",
-        "data=local", f"data.dir={real_data}",
+        "data=local", f"data.dir={real_data}", timeout=1700,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     events = _journal(tmp_path)
