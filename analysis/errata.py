@@ -167,7 +167,7 @@ def _metric_label(printed: dict[str, Any], known: Numbers) -> Iterator[Erratum]:
                 f"label.{printed['task']}.{label}".replace(" ", "-"), f"{task_title(printed['task'])}, {label}",
                 f"“{printed['label']}”", "it is the training loss: no validation data were passed",
                 f"the source's figure is the {' and '.join(sorted(held))} of the last training epoch: "
-                + ", ".join(decimals(value, 4) for value in rows["last_loss"]))
+                + ", ".join(decimals(value, 4) for value in sorted(rows["last_loss"])))
 
 
 def _other_work(known: Numbers) -> Iterator[Erratum]:

@@ -138,12 +138,12 @@ def _pair(
     on = f"On {where}, "
     title = task_title(task)
     if compared.verdict == statistics.HIGHER and compared.interval is not None:
-        bounds = _bounds(compared.ratio, compared.interval)
-        text = (f"{on}{fastest} is {_times(compared.ratio)} {bounds} faster than {slowest} on {title} "
+        times = _with_bounds(compared.ratio, compared.interval)
+        text = (f"{on}{fastest} is {times} faster than {slowest} on {title} "
                 f"({_count(runs)}).")
         return Finding(SPEED, text, arithmetic, sum(runs), caveats, task, where, shown=True)
     if compared.verdict == statistics.TIE and compared.interval is not None:
-        bounds = _bounds(compared.ratio, compared.interval)
+        bounds = f"[{significant(compared.interval.low)}, {significant(compared.interval.high)}]"
         text = f"{on}no difference in speed could be shown between {fastest} and {slowest} on {title} ({_count(runs)})."
         return Finding(SPEED, text, f"{arithmetic} {bounds}", sum(runs), caveats, task, where)
     text = (f"{on}{fastest} took {significant(medians[0])} s and {slowest} {significant(medians[1])} s per training "
@@ -161,18 +161,15 @@ def _count(runs: Sequence[int]) -> str:
     return f"n = {runs[0]} each" if len(set(runs)) == 1 else f"n = {' and '.join(map(str, runs))}"
 
 
-def _times(ratio: float) -> str:
-    return f"{significant(ratio, _digits(ratio))}×"
+def _times(ratio: float, digits: int | None = None) -> str:
+    return f"{significant(ratio, digits or (3 if ratio < 1.5 else 2))}×"
 
 
-def _bounds(ratio: float, interval: statistics.Interval) -> str:
-    digits = _digits(ratio)
-    return f"[{significant(interval.low, digits)}, {significant(interval.high, digits)}]"
-
-
-def _digits(ratio: float) -> int:
-    """Two significant digits, three below 1.5, where two would hide what is claimed."""
-    return 3 if ratio < 1.5 else 2
+def _with_bounds(ratio: float, interval: statistics.Interval) -> str:
+    """"2.1× [1.9, 2.3]": two significant digits, three where two would hide the interval or what is claimed."""
+    hidden = significant(interval.low, 2) == significant(interval.high, 2)
+    digits = 3 if ratio < 1.5 or hidden else 2
+    return f"{_times(ratio, digits)} [{significant(interval.low, digits)}, {significant(interval.high, digits)}]"
 
 
 def _caveats(place: Place, samples: Sequence[Sample], runs: Sequence[int]) -> tuple[str, ...]:
@@ -264,9 +261,9 @@ def _device_pair(
               for place, _ in (fast, slow)]
     medians = [statistics.median(one) for one in values]
     runs = [len(one) for one in values]
-    bounds = _bounds(compared.ratio, compared.interval)
+    times = _with_bounds(compared.ratio, compared.interval)
     yield Finding(
-        DEVICE, f"{backend_title(backend)} trains {task_title(task)} {_times(compared.ratio)} {bounds} faster on "
+        DEVICE, f"{backend_title(backend)} trains {task_title(task)} {times} faster on "
         f"{names_[0]} than on {names_[1]} ({_count(runs)}).",
         f"{significant(medians[1])} s / {significant(medians[0])} s per training epoch = "
         f"{significant(compared.ratio)}", sum(runs), _caveats(fast[0], [fast[1], slow[1]], runs), task, shown=True)

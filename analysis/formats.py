@@ -82,6 +82,7 @@ def _column_notes(table: Table) -> list[str]:
 
 # LaTeX ---------------------------------------------------------------------------------------------------------
 
+_LINE = 72  # characters of a figure table that a page of 345 pt holds
 _LATEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{",
           "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--", "†": r"\textdagger{}",
           "‡": r"\textdaggerdbl{}", "·": r"\textperiodcentered{}", "≥": r"$\geq$", "×": r"$\times$",
@@ -89,8 +90,8 @@ _LATEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"
 
 
 def latex(document: Document) -> str:
-    r"""A file for \input: one table environment each; needs \usepackage{booktabs} and a UTF-8 engine or inputenc."""
-    head = ["% Input this file where the tables belong; the preamble needs: \\usepackage{booktabs,textcomp}",
+    r"""A file for \input: one table environment each; needs booktabs, textcomp, graphicx."""
+    head = ["% Input this file where the tables belong; the preamble needs: \\usepackage{booktabs,textcomp,graphicx}",
             *(f"% {line}" for line in document.remarks)]
     return "\n".join(head) + "\n\n" + "\n".join(latex_table(table) for table in document.tables)
 
@@ -98,18 +99,27 @@ def latex(document: Document) -> str:
 def latex_table(table: Table) -> str:
     """One table environment with its caption; notes stand below the rules in small print."""
     caption = f"{table.section}: {table.heading.lower()}. {table.label}." if table.heading else table.label
+    wide = _printed_width(table) > _LINE
     lines = [r"\begin{table}[htbp]", r"  \centering", f"  \\caption{{{latex_text(' '.join((caption, *table.head)))}}}",
              f"  \\label{{tab:{re.sub(r'[^A-Za-z0-9.-]+', '-', table.key)}}}",
+             *([r"  \resizebox{\ifdim\width>\linewidth \linewidth\else\width\fi}{!}{"] if wide else []),
              f"  \\begin{{tabular}}{{l{'r' * len(table.columns)}}}", r"    \toprule"]
     lines.append("    " + " & ".join(map(latex_text, (table.corner, *map(_head, table.columns)))) + r" \\")
     lines.append(r"    \midrule")
     for row, cells in zip(table.rows, table.cells, strict=True):
         lines.append("    " + " & ".join([latex_text(row.label), *map(_latex_cell, cells)]) + r" \\")
-    lines += [r"    \bottomrule", r"  \end{tabular}"]
+    lines += [r"    \bottomrule", r"  \end{tabular}", *(["  }"] if wide else [])]
     below = [*_column_notes(table), *table.notes, *table.legend()]
     if below:
         lines.append(r"  \par\smallskip{\footnotesize " + latex_text("; ".join(below)) + ".}")
     return "\n".join([*lines, r"\end{table}", ""])
+
+
+def _printed_width(table: Table) -> int:
+    """Characters of the widest line."""
+    lines = [[table.corner, *map(_head, table.columns)], *(
+        [row.label, *(cell.plain for cell in cells)] for row, cells in zip(table.rows, table.cells, strict=True))]
+    return sum(max(len(line[place]) for line in lines) + 2 for place in range(len(lines[0])))
 
 
 def _latex_cell(cell: Cell) -> str:

@@ -49,7 +49,7 @@ def choose(frame: "pd.DataFrame", selection: Selection) -> "pd.DataFrame":
         if kept.empty:
             known = sorted({str(one) for one in _column(chosen, key).dropna()})
             listed = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")
-            raise ConfigError(f"no run has {key}={value}; there {'are' if known else 'is'}: {listed or 'none'}")
+            raise ConfigError(f"no run has {key}={value}; there are: {listed or 'none'}")
         chosen = kept
     return chosen
 

@@ -1,5 +1,6 @@
 """What all tests share: the project's root, real data where it is named, and a store and cache of their own."""
 
+import itertools
 import os
 import shutil
 import subprocess
@@ -57,11 +58,13 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def planted_store(tmp_path: Path, empty_store: Path) -> Callable[..., str]:
-    """Make a store of planted runs; returns its address."""
+    """Make a store of planted runs; returns its address. Every call makes another file."""
     from tests import planted
 
+    numbers = itertools.count()
+
     def make(runs: Iterable[planted.Planted] = ()) -> str:
-        path = tmp_path / "planted.db"
+        path = tmp_path / f"planted-{next(numbers)}.db"
         shutil.copyfile(empty_store, path)
         planted.write(path, runs)
         return f"sqlite:///{path}"

@@ -243,11 +243,15 @@ def test_a_change_within_the_clocks_step_is_seen(planted_store: Make, kbb_cache:
     assert list(store.read(uri).frame["state"]) == ["diverged"]
 
 
-def test_a_store_replaced_by_another_is_read_anew(planted_store: Make, kbb_cache: Path) -> None:
-    uri = planted_store([run()])
-    store.read(uri)
-    planted_store([run(backend="torch"), run(backend="torch", repetition=2)])
-    assert set(store.read(uri).frame["backend"]) == {"torch"}
+def test_a_store_replaced_by_another_is_read_anew(
+    planted_store: Make, kbb_cache: Path, command: Callable[..., Any], tmp_path: Path
+) -> None:
+    path = tmp_path / "mlflow.db"
+    for backend in ("jax", "torch"):
+        Path(planted_store([run(backend=backend)]).removeprefix("sqlite:///")).replace(path)
+        done = command("-m", "analysis", "runs", "--format", "csv")
+        assert done.returncode == 0, done.stderr
+        assert f",mnist_mlp,{backend}," in done.stdout
 
 
 def test_epochs_are_read_once_and_kept_for_ended_runs(

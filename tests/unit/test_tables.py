@@ -5,6 +5,8 @@ import io
 import json
 import math
 import re
+import shutil
+import subprocess
 from collections.abc import Callable, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
@@ -314,6 +316,20 @@ def test_latex_escapes_every_special_character(document: "formats.Document") -> 
         lines = [line for line in rows.splitlines() if line.endswith(r"\\")]
         assert len({len(re.findall(r"(?<!\\)&", line)) for line in lines}) == 1
     assert not re.search(r"[^\x00-\x7f]", text.replace("é", "")), "no character that a plain LaTeX lacks"
+
+
+def test_latex_compiles(document: "formats.Document", tmp_path: Path) -> None:
+    engine = shutil.which("pdflatex")
+    if engine is None:
+        pytest.skip("no pdflatex on this machine")
+    (tmp_path / "tables.tex").write_text(formats.render(document, "latex"))
+    (tmp_path / "paper.tex").write_text(
+        "\\documentclass{article}\\usepackage[T1]{fontenc}\\usepackage{booktabs,textcomp,graphicx}\n"
+        "\\begin{document}\\input{tables.tex}\\end{document}\n")
+    done = subprocess.run([engine, "-interaction=nonstopmode", "-halt-on-error", "paper.tex"], cwd=tmp_path,
+                          capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "Overfull" not in done.stdout
 
 
 def test_csv_and_json_carry_full_precision_and_units(document: "formats.Document") -> None:
