@@ -200,6 +200,7 @@ class Session:
         """
         with signals.shielded() as shield:
             kept, event = False, None
+            self._catch_up()
             try:
                 event = self.write("closed", state=state, reason=reason, flags=self.flags, facts=self.facts)
             except OSError as error:
@@ -216,6 +217,13 @@ class Session:
             self._tell_end(state, reason, kept)
         if shield.arrived and state != names.KILLED:
             raise KeyboardInterrupt
+
+    def _catch_up(self) -> None:
+        """Show the recorder what is in the journal and never reached it, so that a replay comes to the same."""
+        if self.recorder is not None:
+            with contextlib.suppress(OSError):
+                for event in journal.read(self.journal.path, self.journal.journal_id).events:
+                    self.recorder.apply(event)
 
     def _tell_end(self, state: str, reason: str | None, kept: bool) -> None:
         where = f"MLflow run {self.mlflow_run_id}" if kept else (

@@ -1,5 +1,6 @@
 """The measured part of a run: hand the job to the worker, follow its journal, and name how it ended."""
 
+import contextlib
 import json
 import os
 import signal
@@ -41,9 +42,9 @@ def train(
         before = _Machine(device.index)
         follower.pid = worker.start(config.affinity)
         end = worker.follow(follower.news, follower.deadline)
-        follower.last_news()
     finally:
         worker.close()
+        follower.last_news()
     _observe(session, device, follower, before, shared)
     return follower.state(end)
 
@@ -109,11 +110,16 @@ class Training:
         return bool(events)
 
     def last_news(self) -> None:
-        """The worker is dead: an event whose newline was lost is whole all the same."""
-        event = self.follower.finish()
-        if event is not None:
-            self.session.take(event)
-            self._show(event)
+        """The worker is dead: take what it wrote after the last look, be it without its newline.
+
+        An interrupted run keeps its last epoch that way. A journal that is gone holds no news.
+        """
+        with contextlib.suppress(OSError):
+            self._take()
+            event = self.follower.finish()
+            if event is not None:
+                self.session.take(event)
+                self._show(event)
 
     def _show(self, event: journal.Event) -> None:
         view, name = self.session.view, event["event"]

@@ -30,6 +30,7 @@ class Recorder:
     def __init__(self, store: Store, job: Event, resume: str | None = None) -> None:
         self.store = store
         self.job = job
+        self._seen: set[int] = set()
         self.run_id = self._known(resume) or self._find() or self._create()
         run = store.client.get_run(self.run_id)
         # `mlflow run` has written its -P values already, and MLflow refuses another value under a key.
@@ -59,10 +60,21 @@ class Recorder:
         return run_id if run.info.lifecycle_stage == "active" else None
 
     def _find(self) -> str | None:
+        """The run that this journal has in the store already.
+
+        There may be several: a request whose answer was lost is sent again by MLflow's own client. The one
+        that holds the most is taken, and those that hold nothing are deleted.
+        """
         found = self.store.client.search_runs(
-            [self.store.experiment_id], f"tags.{names.TAG_JOURNAL} = '{self.job['id']}'", max_results=1
+            [self.store.experiment_id], f"tags.{names.TAG_JOURNAL} = '{self.job['id']}'"
         )
-        return str(found[0].info.run_id) if found else None
+        if not found:
+            return None
+        best, *others = sorted(found, key=lambda run: (-len(run.data.metrics), run.info.run_id))
+        for run in others:
+            if not run.data.metrics:
+                self.store.client.delete_run(run.info.run_id)
+        return str(best.info.run_id)
 
     def _create(self) -> str:
         tags = {
@@ -70,13 +82,16 @@ class Recorder:
             "mlflow.source.name": "experiments/train.py", "mlflow.source.type": "LOCAL",
             names.TAG_SCHEMA: str(names.SCHEMA_VERSION), names.TAG_KIND: "run",
         }
-        run = self.store.client.create_run(
+        self.store.client.create_run(
             self.store.experiment_id, start_time=_milliseconds(self.job), tags=tags, run_name=self.job["name"]
         )
-        return str(run.info.run_id)
+        return str(self._find())  # the one run, should the request have been carried out twice
 
     def apply(self, event: Event) -> None:
-        """Take in one event; nothing is sent until `flush`."""
+        """Take in one event, each once; nothing is sent until `flush`."""
+        if event["seq"] in self._seen:
+            return
+        self._seen.add(event["seq"])
         handler = getattr(self, f"_on_{event['event']}", None)
         if handler is not None:
             handler(event)

@@ -14,7 +14,7 @@ import pytest
 
 from tests.faults.parents import Place, Zygote, copy_place, copy_store, finished_epochs, store_of
 
-_TABLE: pytest.StashKey[list[tuple[str, ...]]] = pytest.StashKey()
+_ROW = "injection"  # the property of a test's report that is a row of the table; it crosses processes
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -105,7 +105,7 @@ def server(server_process: Server, place: Place) -> Server:
     place.uri, place.database = server_process.uri, server_process.folder / "mlflow.db"
     place.variables.update(
         MLFLOW_HTTP_REQUEST_MAX_RETRIES="1", MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR="0",
-        MLFLOW_HTTP_REQUEST_BACKOFF_JITTER="0", MLFLOW_HTTP_REQUEST_TIMEOUT="1",
+        MLFLOW_HTTP_REQUEST_BACKOFF_JITTER="0", MLFLOW_HTTP_REQUEST_TIMEOUT="5",
     )  # fmt: skip
     return server_process
 
@@ -113,8 +113,8 @@ def server(server_process: Server, place: Place) -> Server:
 class Injection:
     """One fault: the checks that always hold, and its row in the table."""
 
-    def __init__(self, place: Place, rows: list[tuple[str, ...]]) -> None:
-        self.place, self._rows = place, rows
+    def __init__(self, place: Place, properties: list[tuple[str, object]]) -> None:
+        self.place, self._properties = place, properties
         self._begin = time.monotonic()
 
     def holds(
@@ -147,16 +147,18 @@ class Injection:
             assert run["status"] == kinds.get(state, "FAILED")
         seconds = f"{time.monotonic() - self._begin:.1f}"
         message = re.sub(re.escape(str(place.folder)), "…", message)
-        self._rows.append((what, state or shown, str(len(found)) if state else "–", seconds, message))
+        row = [what, state or shown, str(len(found)) if state else "–", seconds, message]
+        self._properties.append((_ROW, row))
 
 
 @pytest.fixture
 def injection(place: Place, request: pytest.FixtureRequest) -> Injection:
-    return Injection(place, request.config.stash.setdefault(_TABLE, []))
+    return Injection(place, request.node.user_properties)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    rows = config.stash.get(_TABLE, [])
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    passed = [report for report in terminalreporter.stats.get("passed", []) if report.when == "call"]
+    rows = sorted(value for report in passed for name, value in report.user_properties if name == _ROW)
     if not rows:
         return
     terminalreporter.section(f"{len(rows)} injected faults")

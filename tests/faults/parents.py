@@ -18,7 +18,7 @@ import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
-SECONDS = 30.0
+SECONDS = 90.0
 
 
 class Zygote:
@@ -168,7 +168,7 @@ class Place:
         (path,) = self.journals()
         return path
 
-    def paused(self, seconds: float = 15) -> list[int]:
+    def paused(self, seconds: float = 60) -> list[int]:
         """Wait for the fault's point; the processes that pause there."""
         path, limit = self.folder / "paused", time.monotonic() + seconds
         while time.monotonic() < limit:
@@ -186,20 +186,20 @@ class Place:
         files = [*sorted(self.folder.glob("output-*")), *sorted(self.folder.glob("errors-*"))]
         return "".join(path.read_text() for path in files)
 
-    def orphans(self, seconds: float = 6) -> list[str]:
-        """Processes of this place that still live: the worker, its helpers, checks, guards."""
+    def orphans(self, of: Path | None = None, seconds: float = 6) -> list[str]:
+        """Processes of this place (or `of` one run's folder) that still live: worker, helpers, checks."""
         limit = time.monotonic() + seconds
-        while left := self._processes():
+        while left := self._processes(of or self.folder):
             if time.monotonic() > limit:
                 return left
             time.sleep(0.02)
         return []
 
-    def _processes(self) -> list[str]:
+    def _processes(self, folder: Path) -> list[str]:
         found = []
         for process in psutil.process_iter(["pid", "cmdline", "status"]):
             words = process.info["cmdline"] or []
-            if process.info["status"] != psutil.STATUS_ZOMBIE and any(str(self.folder) in word for word in words):
+            if process.info["status"] != psutil.STATUS_ZOMBIE and any(str(folder) in word for word in words):
                 found.append(" ".join(words))
         return found
 
@@ -221,7 +221,8 @@ def store_of(database: Path) -> Kept:
     connection = sqlite3.connect(database)
     try:
         runs = []
-        for identity, status in connection.execute("SELECT run_uuid, status FROM runs ORDER BY start_time"):
+        active = "SELECT run_uuid, status FROM runs WHERE lifecycle_stage = 'active'"
+        for identity, status in connection.execute(active):
             tags = dict(connection.execute("SELECT key, value FROM tags WHERE run_uuid = ?", (identity,)))
             rows = connection.execute("SELECT key, step FROM metrics WHERE run_uuid = ?", (identity,)).fetchall()
             metrics = dict(connection.execute("SELECT key, value FROM latest_metrics WHERE run_uuid = ?", (identity,)))

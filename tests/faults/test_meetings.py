@@ -48,6 +48,7 @@ def test_two_runs_on_one_device(place: Place, injection: Injection, name: str) -
     place.plan("meet", "epoch1")
     first = place.start()
     place.paused()
+    folder = place.journal().parent
     second = place.start()
     limit = time.monotonic() + 15
     while "another measured run uses this cpu" not in second.said:
@@ -55,7 +56,9 @@ def test_two_runs_on_one_device(place: Place, injection: Injection, name: str) -
         time.sleep(0.01)
     if name == "SIGKILL":
         first.send(signal.SIGKILL)
-    (place.folder / "go").touch()
+        assert first.wait() == -signal.SIGKILL
+        assert place.orphans(of=folder) == []
+    place.go()
     assert first.wait() == (0 if name == "finishes" else -signal.SIGKILL)
     assert second.wait() == 0
     place.ingest()

@@ -27,6 +27,11 @@ def locked(database: Path) -> Iterator[None]:
         connection.close()
 
 
+def impatient(place: Place, mode: str) -> None:
+    """A client that takes a slow answer for none, while the server is slow."""
+    place.variables["MLFLOW_HTTP_REQUEST_TIMEOUT"] = "2" if mode == "slow" else "5"
+
+
 def refused_at_the_start(place: Place, injection: Injection, what: str, *overrides: str) -> None:
     """Nothing is started; without the store being required the journal is enough."""
     place.plan()
@@ -55,13 +60,14 @@ def test_server_is_down_at_the_start(place: Place, injection: Injection) -> None
 
 @pytest.mark.parametrize(
     ("mode", "more"),
-    [("status", {"status": 500}), ("status", {"status": 401}), ("status", {"status": 404}), ("slow", {"seconds": 2}),
+    [("status", {"status": 500}), ("status", {"status": 401}), ("status", {"status": 404}), ("slow", {"seconds": 3}),
      ("drop", {}), ("garbage", {})],
 )  # fmt: skip
 def test_server_misbehaves_at_the_start(
     place: Place, injection: Injection, server: Server, mode: str, more: dict[str, object]
 ) -> None:
     server.order(mode, **more)
+    impatient(place, mode)
     refused_at_the_start(place, injection, f"server {mode} {' '.join(map(str, more.values()))}".rstrip())
 
 
@@ -116,20 +122,22 @@ def test_sqlite_file_is_removed_while_the_run_goes_on(place: Place, injection: I
     injection.holds("store: SQLite file replaced by an older one", "finished", "finished")
 
 
-@pytest.mark.parametrize("point", ["built", "epoch2"])
 @pytest.mark.parametrize(
-    ("mode", "more"),
-    [("status", {"status": 500}), ("drop", {}), ("lost", {}), ("slow", {"seconds": 2}), ("garbage", {})],
-)
+    ("mode", "more", "point"),
+    [("status", {"status": 500}, "built"), ("status", {"status": 503}, "epoch2"), ("drop", {}, "built"),
+     ("lost", {}, "built"), ("lost", {}, "epoch2"), ("slow", {"seconds": 3}, "epoch2"), ("garbage", {}, "built")],
+)  # fmt: skip
 def test_server_fails_while_the_run_goes_on_and_stays_away(
     place: Place, injection: Injection, server: Server, mode: str, more: dict[str, object], point: str
 ) -> None:
     place.plan("meet", point)
+    impatient(place, mode)
     parent = place.start("tracking.flush_seconds=0.01")
     place.paused()
     server.order(mode, **more)
     place.go()
     assert parent.wait(60) == 0, parent.said
+    impatient(place, "")
     assert GOES_ON in parent.said and parent.said.count(GOES_ON) == 1
     server.order("ok")
     injection.holds(f"store: server {mode} from {point} on", "finished", NOT_YET)
