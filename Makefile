@@ -26,8 +26,8 @@ $(STAMP): requirements/dev.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements/dev.txt
 	@touch $@
 
-test: setup lint  ## everything, as CI runs it
-	$(PYTEST) tests
+test: setup lint  ## everything but the injected faults (make test-faults), as CI runs it
+	$(PYTEST) tests --ignore tests/faults
 
 test-unit: setup  ## no frameworks, under a minute; -m heavy for the rest
 	$(PYTEST) tests/unit -m "not heavy" -n auto -q
