@@ -7,7 +7,7 @@ BACKENDS ?= tensorflow,jax
 DATA ?= auto
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: run setup test test-unit test-golden test-property test-faults test-e2e test-browser lint report \
+.PHONY: run setup test test-sweeps test-unit test-golden test-property test-faults test-e2e test-browser lint report \
         bench-overhead bench-analysis server server-stop doctor clean
 
 run: setup  ## train the six tasks on one backend of each generation, then print a first table
@@ -26,8 +26,14 @@ $(STAMP): requirements/dev.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements/dev.txt
 	@touch $@
 
-test: setup lint  ## everything but the injected faults (make test-faults), as CI runs it
-	$(PYTEST) tests --ignore tests/faults
+# Injected faults and whole sweeps time processes against each other; they have targets of their own.
+APART := --ignore tests/faults --ignore-glob 'tests/e2e/test_sweep*'
+
+test: setup lint  ## as CI runs it; beside it there are test-faults and test-sweeps
+	$(PYTEST) tests $(APART)
+
+test-sweeps: setup  ## whole sweeps, resumed, through Slurm and Ray, into a server
+	$(PYTEST) tests/e2e/test_sweep*.py
 
 test-unit: setup  ## no frameworks, under a minute; -m heavy for the rest
 	$(PYTEST) tests/unit -m "not heavy" -n auto -q
