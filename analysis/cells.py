@@ -64,6 +64,7 @@ class Sample:
     runs: Runs
     index: Positions
     _values: dict[str, statistics.Floats] = field(default_factory=dict)
+    _notes: dict[bool, tuple[str, ...]] = field(default_factory=dict)
 
     def _of(self, column: str) -> npt.NDArray[Any]:
         return self.runs.array(column)[self.index]
@@ -156,6 +157,11 @@ class Sample:
 
     def notes(self, speed: bool) -> tuple[str, ...]:
         """How runs that are not in the figure ended, and warnings of those that are."""
+        if speed not in self._notes:
+            self._notes[speed] = self._noted(speed)
+        return self._notes[speed]
+
+    def _noted(self, speed: bool) -> tuple[str, ...]:
         total = len(self.index)
         found = []
         for state, count in sorted(Counter(self._states).items(), key=str):
