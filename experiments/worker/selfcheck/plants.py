@@ -41,6 +41,7 @@ class Plant(object):
             sides = [getattr(layer, side) for side in ("forward_layer", "backward_layer") if hasattr(layer, side)]
             for single in sides or [layer]:
                 if hasattr(single, "cell"):
+                    single.use_cudnn = False  # Keras 3 goes round the cell where an engine has a whole LSTM
                     _return_cell_state(single.cell)
                     self.planted += 1
         if self._hits("layer", name):
@@ -96,11 +97,17 @@ def _overtake(model: Any, inputs: Any, target: np.ndarray) -> float:
 
 
 def _return_cell_state(cell: Any) -> None:
+    """Let an LSTM's cell hand out its cell state, and keep (cell state, output) instead of the other way round.
+
+    The order matters on CNTK, whose loop in Keras takes the first state for the output. Both states start at
+    zero, so nothing else changes by it.
+    """
     original = cell.call
 
     def call(inputs: Any, states: Any, training: Any = None) -> Any:
-        states = original(inputs, states, training=training)[1]
-        return states[1], states
+        swapped = [states[1], states[0]] + list(states[2:])
+        output, cell_state = original(inputs, swapped, training=training)[1]
+        return cell_state, [cell_state, output]
 
     cell.call = call
 
@@ -108,7 +115,7 @@ def _return_cell_state(cell: Any) -> None:
 def _change_output(layer: Any, change: Callable[[Any], Any]) -> None:
     original = layer.call
 
-    def call(inputs: Any) -> Any:
-        return change(original(inputs))
+    def call(inputs: Any, **options: Any) -> Any:
+        return change(original(inputs, **options))
 
     layer.call = call

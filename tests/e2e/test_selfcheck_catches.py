@@ -1,0 +1,124 @@
+"""The engines' self-check passes on real engines, and names the layer where something is broken.
+
+KBB_TEST_PYTHON_<BACKEND> names an interpreter that has the backend already; nothing is built for these tests, and
+a backend without one is skipped.
+"""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from composing import composed
+
+from experiments.environments import ensure, worker_variables
+
+pytestmark = pytest.mark.e2e
+ROOT = Path(__file__).resolve().parents[2]
+BACKENDS = ("theano", "tensorflow", "cntk", "tensorflow2", "jax", "torch")
+SOUND, UNSOUND, CRASHED = 0, 1, 2
+
+# fault, where one is planted on any engine; the first check that must fail; others that must and must not
+PLANTS = [
+    ("lstm_cell_state", "lstm.hard_sigmoid.forward", ["bidirectional_lstm.sigmoid.forward"], ["dense.relu.forward"]),
+    ("layer:conv2d.same", "conv2d.same.forward", ["network.cnn.forward"], ["conv2d.valid.forward"]),
+    ("gradient:dense.relu", "dense.relu.gradient", [], ["dense.relu.forward", "dense.softmax.gradient"]),
+    ("gradient:max_pooling", "max_pooling.gradient", ["network.cnn.conv2d_valid.gradient"], ["max_pooling.forward"]),
+    ("loss:binary_crossentropy", "network.text.binary_crossentropy.loss", ["network.text.embedding.gradient"],
+     ["network.cnn.categorical_crossentropy.loss"]),
+    ("optimizer:adam", "adam.step_1.dense", ["adam.step_3.embedding"], ["rmsprop.step_3.dense"]),
+    ("overtaking_updates", "dense.relu.gradient", ["network.cnn.conv2d_same.gradient"], ["dense.relu.forward"]),
+    ("learning:cnn", "network.cnn.learning", [], ["network.lstm.learning"]),
+]
+
+
+def check(backend: str, folder: Path, *options: str, **settings: Any) -> tuple[int, dict[str, Any], str]:
+    """Run the self-check as the project does: its exit status, its verdict and what it printed."""
+    variable = f"KBB_TEST_PYTHON_{backend.upper()}"
+    python = os.environ.get(variable)
+    if not python:
+        pytest.skip(f"{variable} names no interpreter with {backend}")
+    config = composed(f"backend={backend}", f"backend.python={python}").backend
+    env = ensure(config, "cpu", print)
+    job = {
+        "keras_backend": config.keras_backend, "keras_generation": config.keras_generation, "threads": 2, "seed": 1,
+        "device": {"kind": "cpu", "name": None, "index": 0, "memory_growth": True, "tf32": False},
+        "settings": {**config.settings, **settings},
+    }
+    (folder / "job.json").write_text(json.dumps(job))
+    done = subprocess.run(
+        [env.python, "-m", "experiments.worker.selfcheck", folder / "job.json", folder / "out.json", *options],
+        cwd=folder, env=worker_variables(env, config, 2, "cpu"), text=True, capture_output=True, timeout=850,
+        check=False,
+    )
+    verdict = folder / "out.json"
+    assert verdict.is_file(), done.stderr
+    return done.returncode, json.loads(verdict.read_text()), done.stdout + done.stderr
+
+
+def plain(name: str) -> str:
+    """A check's name without Keras 2's implementations."""
+    return ".".join(part for part in name.split(".") if not part.startswith("implementation"))
+
+
+def failed(verdict: dict[str, Any]) -> list[str]:
+    """Names of the checks that failed, in their order."""
+    return [plain(result["name"]) for result in verdict["checks"] if not result["passed"]]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_an_engine_as_configured_is_sound(backend: str, tmp_path: Path) -> None:
+    status, verdict, output = check(backend, tmp_path)
+    assert (status, failed(verdict)) == (SOUND, []), output
+    assert verdict["sound"] is True and "plant" not in verdict
+    assert len(verdict["checks"]) > 50 and {"keras", "numpy", "python"} <= set(verdict["versions"])
+
+
+@pytest.mark.parametrize(("fault", "first", "also", "never"), PLANTS, ids=[plant[0] for plant in PLANTS])
+def test_a_planted_fault_is_caught_and_named(
+    fault: str, first: str, also: list[str], never: list[str], tmp_path: Path
+) -> None:
+    status, verdict, output = check("torch", tmp_path, "--plant", fault)
+    wrong = failed(verdict)
+    assert status == UNSOUND and verdict["sound"] is False and verdict["plant"] == fault, output
+    assert wrong[0] == first
+    assert set(also) <= set(wrong)
+    assert not set(never) & set(wrong)
+    result = next(r for r in verdict["checks"] if plain(r["name"]) == first)
+    assert result["value"] > 5 * result["limit"] or fault.startswith("learning")
+    assert any(line.startswith("WRONG") and result["name"] in line for line in output.splitlines())
+
+
+def test_the_lstm_that_returns_its_cell_state_is_caught_on_cntk(tmp_path: Path) -> None:
+    """As Keras 2.2.4 to 2.3.1 had it on this very engine."""
+    status, verdict, output = check("cntk", tmp_path, "--plant", "lstm_cell_state")
+    wrong = failed(verdict)
+    assert status == UNSOUND, output
+    assert wrong[0] == "lstm.hard_sigmoid.forward"
+    assert [name for name in wrong if "lstm" not in name] == []
+    assert next(r["value"] for r in verdict["checks"] if not r["passed"]) > 0.1
+
+
+def test_updates_that_overtake_gradients_are_caught_on_tensorflow_1(tmp_path: Path) -> None:
+    """No emulation: the engine itself, without the gate that the configuration gives it."""
+    status, verdict, output = check("tensorflow", tmp_path, gated_gradients=False)
+    wrong = failed(verdict)
+    assert status == UNSOUND, output
+    assert any(name.endswith(".gradient") for name in wrong)
+    assert not any(name.endswith(".forward") for name in wrong)
+
+
+def test_squares_of_repeated_words_are_caught_on_tensorflow_2(tmp_path: Path) -> None:
+    """No emulation: Keras 3 as it comes squares each of a repeated word's gradients, not their sum."""
+    status, verdict, output = check("tensorflow2", tmp_path, dense_gradients=False)
+    assert status == UNSOUND, output
+    assert failed(verdict) == [f"{name}.step_{step}.embedding" for name in ("rmsprop", "adadelta", "adam")
+                               for step in (2, 3)]
+
+
+def test_a_fault_without_a_place_is_a_crash(tmp_path: Path) -> None:
+    """A misspelt layer must not pass for a check that found nothing."""
+    status, verdict, _ = check("torch", tmp_path, "--plant", "layer:conv3d")
+    assert status == CRASHED and verdict["sound"] is False and "layer:conv3d" in verdict["error"]
