@@ -8,7 +8,8 @@ import os
 import time
 from typing import Any, Dict
 
-from experiments.worker.engines.base import DeviceMismatch, Engine
+from experiments.worker.engines.base import Engine
+from experiments.worker.engines.device import DeviceMismatch
 
 __all__ = ["DeviceMismatch", "Engine", "load"]
 

@@ -3,16 +3,13 @@
 import os
 import platform
 import random
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
 import numpy as np
 
-Spec = Dict[str, Any]
-Arrays = Tuple[Any, Any]
+from experiments.worker.engines.device import Device, Spec
 
-# The tiny operation that proves a device: the sum of A·A for A = 0…15 as a 4×4 matrix, exact in float32.
-PROOF_MATRIX = np.arange(16, dtype="float32").reshape(4, 4)
-PROOF_VALUE = float(PROOF_MATRIX.dot(PROOF_MATRIX).sum())
+Arrays = Tuple[Any, Any]
 
 
 class Timer(object):
@@ -34,16 +31,10 @@ class Timer(object):
         raise NotImplementedError
 
 
-class DeviceMismatch(Exception):  # noqa: N818  (named after the end state)
-    """The device that the job asks for is not the one that is there, or it does not compute."""
-
-
-class Engine(object):
+class Engine(Device):
     """One Keras on one backend: keras2.py and keras3.py derive from it, and one module per backend."""
 
     generation = 0
-    backend = ""
-    distributions: Sequence[str] = ()  # importable modules whose __version__ is worth recording
 
     def __init__(self, job: Spec) -> None:
         self.job = job
@@ -232,72 +223,3 @@ class Engine(object):
     def barrier(self, model: Any) -> None:
         """Return when the device has finished all that was asked of it."""
         raise NotImplementedError
-
-    # ---- device --------------------------------------------------------------------------------------------
-
-    def device(self, job: Spec) -> Spec:
-        """{kind, name, report, proof, memory_bytes} of the device that is used; raises DeviceMismatch.
-
-        The report is the engine's own; the proof is a tiny operation, carried out there.
-        """
-        wanted = dict(job.get("device") or {"kind": "cpu"})
-        names = self.gpu_names()
-        if wanted["kind"] == "gpu" and not names:
-            raise DeviceMismatch("a GPU was asked for, %s finds none (%s)" % (self.title(), self.report()))
-        if wanted["kind"] == "cpu" and names:
-            raise DeviceMismatch("the CPU was asked for, %s would use %s" % (self.title(), ", ".join(names)))
-        name = names[0] if names else cpu_name()
-        asked = wanted.get("name")
-        if asked and str(asked).lower() not in name.lower():
-            raise DeviceMismatch("%s was asked for, %s finds %s"
-                                 % (asked, self.title(), ", ".join(names) or name))
-        proof = self.prove()
-        if not proof["value"] == PROOF_VALUE:
-            raise DeviceMismatch("%s computes %r instead of %r on %s"
-                                 % (self.title(), proof["value"], PROOF_VALUE, name))
-        if ("gpu" if self.is_gpu(proof["where"]) else "cpu") != wanted["kind"]:
-            raise DeviceMismatch("a tiny operation of %s ran on %s, not on a %s"
-                                 % (self.title(), proof["where"], wanted["kind"].upper()))
-        return {"kind": wanted["kind"], "name": name, "report": self.report(), "proof": proof,
-                "memory_bytes": self.gpu_memory() if names else None}
-
-    def title(self) -> str:
-        """The engine with its version, for messages."""
-        version = self.versions.get(self.distributions[0], "") if self.distributions else ""
-        return ("%s %s" % (self.backend, version)).strip()
-
-    def gpu_names(self) -> List[str]:
-        """Names of the GPUs that the engine itself sees."""
-        raise NotImplementedError
-
-    def gpu_memory(self) -> Optional[int]:
-        """Bytes of memory of the GPU in use; None where the engine does not tell."""
-        return None
-
-    def report(self) -> str:
-        """The engine's own list of its devices, in one line."""
-        raise NotImplementedError
-
-    def prove(self) -> Spec:
-        """{value, where}: the proof operation's result and the device that the engine says it ran on."""
-        raise NotImplementedError
-
-    def is_gpu(self, where: str) -> bool:
-        """Whether the engine's name of a device is a GPU's."""
-        return "gpu" in where.lower() or "cuda" in where.lower()
-
-    def peak_device_bytes(self) -> Optional[int]:
-        """Most bytes of GPU memory in use so far; None on a CPU or where the engine does not tell."""
-        return None
-
-
-def cpu_name() -> str:
-    """The CPU's model name as the kernel tells it."""
-    try:
-        with open("/proc/cpuinfo") as lines:
-            for line in lines:
-                if line.startswith("model name"):
-                    return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()

@@ -2,7 +2,8 @@
 
 from typing import Any, List, Sequence
 
-from experiments.worker.engines.base import Engine, Spec, Timer
+from experiments.worker.engines.base import Engine, Timer
+from experiments.worker.engines.device import Spec
 
 
 class Keras2(Engine):

@@ -3,7 +3,7 @@
 import warnings
 from typing import List, Optional
 
-from experiments.worker.engines.base import PROOF_MATRIX, DeviceMismatch, Spec
+from experiments.worker.engines.device import PROOF_MATRIX, DeviceMismatch, Spec
 from experiments.worker.engines.keras2 import Keras2
 
 

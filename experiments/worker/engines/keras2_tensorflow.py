@@ -3,7 +3,7 @@
 import os
 from typing import Any, List, Optional
 
-from experiments.worker.engines.base import PROOF_MATRIX, Spec
+from experiments.worker.engines.device import PROOF_MATRIX, Spec
 from experiments.worker.engines.keras2 import Keras2
 
 

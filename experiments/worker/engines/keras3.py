@@ -4,7 +4,8 @@ from typing import Any, List, Sequence
 
 import numpy as np
 
-from experiments.worker.engines.base import Engine, Spec, Timer
+from experiments.worker.engines.base import Engine, Timer
+from experiments.worker.engines.device import Spec
 
 
 class Keras3(Engine):

@@ -2,7 +2,7 @@
 
 from typing import Any, List, Optional
 
-from experiments.worker.engines.base import PROOF_MATRIX, Spec
+from experiments.worker.engines.device import PROOF_MATRIX, Spec
 from experiments.worker.engines.keras3 import Keras3
 
 
