@@ -36,7 +36,7 @@ def template(zygote: Zygote, tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = Place(tmp_path_factory.mktemp("template"), zygote)
     place.database.parent.mkdir()
     place.plan()
-    parent = place.run(seconds=120)
+    parent = place.run(seconds=300)
     assert parent.status == 0, parent.said
     assert store_of(place.database).only["state"] == "finished"
     connection = sqlite3.connect(place.database)

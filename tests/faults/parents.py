@@ -45,7 +45,11 @@ class Zygote:
     def close(self) -> None:
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.close()
-        self._process.wait(10)
+        try:
+            self._process.wait(30)
+        finally:
+            self._process.kill()
+            self._process.wait()
         self._process.stdout.close()
 
 
@@ -64,6 +68,8 @@ class Parent:
         if self.status is None:
             self.status = self.zygote.ask(wait=self.pid, seconds=seconds)["status"]
             if self.status is None:
+                os.kill(self.pid, signal.SIGUSR1)  # where it stands
+                time.sleep(0.5)
                 os.kill(self.pid, signal.SIGKILL)
                 self.zygote.ask(wait=self.pid, seconds=5)
                 raise AssertionError(f"the parent did not end within {seconds} s; it said:\n{self.said}")
@@ -87,6 +93,7 @@ class Place:
     zygote: Zygote
     variables: dict[str, str] = field(default_factory=dict)
     count: int = 0
+    started: list[Parent] = field(default_factory=list)
     uri: str = ""  # of another store than the SQLite file of this place
     database: Path = field(default=Path())
 
@@ -146,7 +153,8 @@ class Place:
             "argv": argv, "module": module, "environment": self.environment(), "output": str(output),
             "errors": str(errors),
         }  # fmt: skip
-        return Parent(self.zygote, self.zygote.ask(start=request)["pid"], output, errors)
+        self.started.append(Parent(self.zygote, self.zygote.ask(start=request)["pid"], output, errors))
+        return self.started[-1]
 
     def run(self, *overrides: str, seconds: float = SECONDS) -> Parent:
         parent = self.start(*overrides)
@@ -175,6 +183,10 @@ class Place:
             if path.exists() and path.read_text():
                 return [int(word) for word in path.read_text().split()]
             time.sleep(0.01)
+        for parent in self.started:
+            if parent.status is None:
+                os.kill(parent.pid, signal.SIGUSR1)
+        time.sleep(0.5)
         raise AssertionError(f"the worker did not reach its point; the parent said:\n{self.everything_said()}")
 
     def go(self) -> None:

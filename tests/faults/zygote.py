@@ -7,6 +7,7 @@ are done already. Reads one JSON request a line on stdin, answers one line a req
     {"wait": N, "seconds": S} -> {"status": null | exit status, negative for a signal}
 """
 
+import faulthandler
 import json
 import os
 import runpy
@@ -24,6 +25,8 @@ def imports() -> None:
     """All that a run imports."""
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    # No thread may run when a parent is forked: what it holds would stay held for ever.
+    os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
     import hydra  # noqa: F401
     import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
     import numpy  # noqa: F401
@@ -47,6 +50,7 @@ def start(request: dict) -> int:
             descriptor = os.open(path, flags, 0o644)
             os.dup2(descriptor, number)
             os.close(descriptor)
+        faulthandler.register(signal.SIGUSR1, file=2, all_threads=True)  # for a parent that does not end
         os.environ.clear()
         os.environ.update(request["environment"])
         os.chdir(ROOT)
@@ -91,6 +95,7 @@ def main() -> None:
         else:
             answer = {"status": wait(request["wait"], request["seconds"])}
         print(json.dumps(answer), flush=True)
+    os._exit(0)  # what was imported has nothing to put in order
 
 
 if __name__ == "__main__":
