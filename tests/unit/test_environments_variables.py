@@ -45,7 +45,8 @@ def test_every_library_gets_the_threads_whatever_the_caller_had(
         assert variables[f"{name}_NUM_THREADS"] == "3"
     for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "NPROC"):
         assert variables[name] == "3"
-    assert (variables["OMP_WAIT_POLICY"], variables["KMP_BLOCKTIME"]) == ("PASSIVE", "0")
+    assert (variables["OMP_WAIT_POLICY"], variables["KMP_BLOCKTIME"]) == ("PASSIVE", "1")
+    assert variables["GOMP_SPINCOUNT"] == "10000"
 
 
 def test_keras_is_told_its_backend_and_a_home_of_its_own(environment: Environment, root: Path) -> None:
