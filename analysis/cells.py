@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from analysis import statistics
 from analysis.layout import PLACE
-from analysis.measures import HIGHER, Measure
+from analysis.measures import HIGHER, STEADY, THROUGHPUT, Measure
 from analysis.store import TERMINAL
 from analysis.table import DIVERGED, DOUBTFUL, FLAGGED, MISSING, UNSOUND, Cell
 from analysis.titles import counted
@@ -112,6 +112,16 @@ class Sample:
             self._values[measure.column] = statistics.finite(raw)
         return self._values[measure.column] * measure.scale
 
+    def epochs(self, measure: Measure) -> list[statistics.Floats] | None:
+        """The same of each counted run's steady epochs, for a time or rate of training; None where one is not known."""
+        if measure.column not in (STEADY.column, THROUGHPUT.column) or len(self.counted) < statistics.MIN_FOR_BOOTSTRAP:
+            return None
+        each = [seconds_of(text) for text in self._of("steady_train_each")[self.counted]]
+        if measure.column == THROUGHPUT.column:
+            samples = self._of("train_samples")[self.counted]
+            each = [float(count or 0) / one for count, one in zip(samples, each, strict=True)]
+        return [one * measure.scale for one in each] if all(len(one) for one in each) else None
+
     def ids(self) -> tuple[str, ...]:
         """MLflow's ids of the counted runs."""
         return tuple(str(run) for run in self._of("run_id")[self.counted])
@@ -206,7 +216,7 @@ def cell(sample: Sample | None, measure: Measure, *, interval: bool = True, othe
     if not len(values):
         return Cell(absent=sample.absent(measure), notes=sample.notes(speed) if len(sample.index) > 1 else ())
     centre = statistics.median(values)
-    bounds = statistics.median_interval(values) if interval else None
+    bounds = statistics.median_interval(values, epochs=sample.epochs(measure)) if interval else None
     return Cell(
         value=centre, text=measure.text(centre), low=bounds.low if bounds else None,
         high=bounds.high if bounds else None, coverage=bounds.coverage if bounds else None,
@@ -242,9 +252,8 @@ def winners(samples: Sequence[Sample | None], measure: Measure) -> list[bool]:
     assert winner is not None
     rivals = sum(sample is not None for sample in candidates) - 1
     for place, sample in enumerate(candidates):
-        values = sample.values(measure) if sample is not None else np.empty(0)
-        if len(values):
-            bold[place] = place == best or _tied(values, winner.values(measure), measure, rivals)
+        if sample is not None and len(sample.values(measure)):
+            bold[place] = place == best or _tied(sample, winner, measure, rivals)
     return bold
 
 
@@ -254,11 +263,27 @@ def _may_win(sample: Sample, measure: Measure) -> bool:
     return sample.text("data_source") != "synthetic" and len(sample.values(measure)) >= statistics.MIN_FOR_INTERVAL
 
 
-def _tied(values: statistics.Floats, best: statistics.Floats, measure: Measure, rivals: int) -> bool:
+def compared_to(sample: Sample, base: Sample, measure: Measure) -> statistics.Comparison:
+    """`statistics.compare` of two samples' figures, by their epochs too where those are known."""
+    return statistics.compare(sample.values(measure), base.values(measure),
+                              epochs_a=sample.epochs(measure), epochs_b=base.epochs(measure))
+
+
+def seconds_of(text: Any) -> statistics.Floats:
+    """The numbers in a space-separated list; empty where it is missing or no list of positive numbers."""
+    try:
+        found = np.array((text or "").split(), dtype=np.float64)
+    except (AttributeError, ValueError):
+        return np.empty(0)
+    return found if len(found) and np.isfinite(found).all() and found.min() > 0 else np.empty(0)
+
+
+def _tied(sample: Sample, winner: Sample, measure: Measure, rivals: int) -> bool:
     if measure.quality:
         confidence = 1 - (1 - statistics.CONFIDENCE) / max(1, rivals)
-        return statistics.compare_quality(values, best, confidence) == statistics.TIE
-    compared = statistics.compare(values, best)
+        return statistics.compare_quality(
+            sample.values(measure), winner.values(measure), confidence) == statistics.TIE
+    compared = compared_to(sample, winner, measure)
     if compared.verdict == statistics.UNKNOWN:
         ratio = compared.ratio
         return ratio > 0 and max(ratio, 1 / ratio) < 1 + statistics.TIE_SHARE

@@ -64,6 +64,7 @@ _TAGS = (
     _tag("host", names.TAG_HOST, "name of the machine"),
     _tag("resolution_seconds", names.TAG_RESOLUTION, "step that a published time is rounded to", FLOAT, "s"),
     _tag("notes", names.TAG_NOTES, "remarks"),
+    _tag("steady_train_each", names.TAG_STEADY, "training seconds of epochs 2 to the last, space-separated", unit="s"),
 )
 
 _PARAMS = (

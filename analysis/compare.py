@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis import layout, statistics
-from analysis.cells import Runs, Sample
+from analysis.cells import Runs, Sample, compared_to
 from analysis.measures import HIGHER, MEAN_EPOCH, STEADY, WIDE, Measure, quality
 from analysis.selections import Selection, choose
 from analysis.table import significant
@@ -147,7 +147,7 @@ def _name(key: tuple[str, ...], keys: list[str]) -> str:
 
 def _pair(cell: str, a: Sample, b: Sample, measure: Measure) -> Pair:
     values = [sample.values(measure) if sample.valid else statistics.finite([]) for sample in (a, b)]
-    compared = statistics.compare(values[1], values[0])
+    compared = compared_to(b, a, measure) if a.valid and b.valid else statistics.compare(values[1], values[0])
     interval = compared.interval
     return Pair(
         cell=cell, verdict=_verdict(values, compared.verdict, measure), a=_known(statistics.median(values[0])),

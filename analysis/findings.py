@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from analysis import layout, statistics, titles
-from analysis.cells import Sample
+from analysis.cells import Sample, compared_to
 from analysis.layout import Place
 from analysis.measures import STEADY, WIDE, Measure, quality
 from analysis.table import significant
@@ -128,7 +128,7 @@ def _pair(
     task: str, place: Place, where: str, fast: tuple[str, Sample], slow: tuple[str, Sample]
 ) -> Finding:
     values = [sample.values(STEADY) for _, sample in (fast, slow)]
-    compared = statistics.compare(values[1], values[0])
+    compared = compared_to(slow[1], fast[1], STEADY)
     medians = [statistics.median(one) for one in values]
     fastest, slowest = backend_title(fast[0]), backend_title(slow[0])
     arithmetic = (f"{significant(medians[1])} s / {significant(medians[0])} s per training epoch = "
@@ -254,7 +254,7 @@ def _device_pair(
     task: str, backend: str, fast: tuple[Place, Sample], slow: tuple[Place, Sample]
 ) -> Iterator[Finding]:
     values = [sample.values(STEADY) for _, sample in (fast, slow)]
-    compared = statistics.compare(values[1], values[0])
+    compared = compared_to(slow[1], fast[1], STEADY)
     if compared.verdict != statistics.HIGHER or compared.interval is None:
         return
     names_ = [short_device(place.device) + (f" ({place.host})" if fast[0].device == slow[0].device else "")

@@ -18,10 +18,12 @@ CONFIDENCE = 0.95
 TIE_SHARE = 0.03       # differences below 3 % are ties, however sure (PROTOCOL: "Numbers shown")
 MIN_FOR_INTERVAL = 3   # fewer runs carry no interval, and no verdict
 MIN_FOR_BOOTSTRAP = 6
+MAX_HIERARCHICAL = 50
 DRAWS = 4000
 SEED = 20170601        # intervals are the same each time a table is made
 
 Floats = npt.NDArray[np.float64]
+Epochs = Sequence[Sequence[float] | Floats]  # the figures of each run's epochs, a run each
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,12 @@ def median(values: Sequence[float] | Floats) -> float:
     return float(known[(known.size - 1) // 2] + known[known.size // 2]) / 2 if known.size else math.nan
 
 
-def median_interval(values: Sequence[float] | Floats, confidence: float = CONFIDENCE) -> Interval | None:
+def median_interval(
+    values: Sequence[float] | Floats, confidence: float = CONFIDENCE, *, epochs: Epochs | None = None
+) -> Interval | None:
     """Interval for the median: percentile bootstrap from six values on, the range for three to five, else None.
+
+    epochs: the figures of each run's epochs, where known; the bootstrap then draws runs, and epochs within them.
 
     The range of n values covers the median with probability 1 - 2^(1-n) whatever the distribution: 75 % for
     n = 3, 93.75 % for n = 5 (David & Nagaraja, Order Statistics, 3rd ed. 2003, section 7.1).
@@ -72,7 +78,7 @@ def median_interval(values: Sequence[float] | Floats, confidence: float = CONFID
         return None
     if known.size < MIN_FOR_BOOTSTRAP:
         return Interval(float(known.min()), float(known.max()), 1 - 2.0 ** (1 - known.size), "range")
-    low, high = _percentiles(_seeded_medians(known, 0), ((1 - confidence) / 2, (1 + confidence) / 2))
+    low, high = _percentiles(_seeded_medians(known, 0, epochs), ((1 - confidence) / 2, (1 + confidence) / 2))
     return Interval(low, high, confidence, "percentile bootstrap")
 
 
@@ -127,8 +133,13 @@ def _seeded_ranks(count: int, stream: int) -> tuple[npt.NDArray[np.int64], npt.N
     return _ranks(count, np.random.default_rng([SEED, stream]), DRAWS)
 
 
-def _seeded_medians(values: Floats, stream: int) -> Floats:
-    """`bootstrap_medians` with draws that are the same each time."""
+def _seeded_medians(values: Floats, stream: int, epochs: Epochs | None = None) -> Floats:
+    """Bootstrap medians with draws that are the same each time, hierarchical where every run's epochs are known.
+
+    Of more than MAX_HIERARCHICAL runs the medians alone are drawn: their spread holds that of the epochs already.
+    """
+    if epochs is not None and len(epochs) == len(values) <= MAX_HIERARCHICAL and all(len(run) for run in epochs):
+        return hierarchical_medians(epochs, np.random.default_rng([SEED, stream]))
     ordered = np.sort(values)
     below, above = _seeded_ranks(ordered.size, stream)
     return (ordered[below] + ordered[above]) / 2
@@ -144,7 +155,7 @@ def _percentiles(draws: Floats, shares: tuple[float, float]) -> tuple[float, flo
     return low, high
 
 
-def _rank(uniform: Floats, count: int) -> npt.NDArray[np.int64]:
+def _rank(uniform: Floats, count: "int | npt.NDArray[np.int64]") -> npt.NDArray[np.int64]:
     return np.clip(np.ceil(uniform * count).astype(np.int64) - 1, 0, count - 1)
 
 
@@ -153,18 +164,35 @@ def hierarchical_medians(
 ) -> Floats:
     """`draws` medians over runs of the median over epochs: runs are resampled, then epochs within each.
 
-    groups: the steady epochs of each run. Two-stage resampling (Davison & Hinkley, Bootstrap Methods, 1997,
-    section 3.8). Where only the runs' medians are known, `bootstrap_medians` of those is that section's other
-    strategy: the spread between runs contains the spread within them already.
+    groups: the steady epochs of each run, none empty. Two-stage resampling (Davison & Hinkley, Bootstrap Methods,
+    1997, section 3.8): a run that is drawn twice has its epochs drawn twice. Where only the runs' medians are known,
+    `bootstrap_medians` of those is that section's other strategy: the spread between runs contains the spread
+    within them already.
     """
-    runs = [finite(group) for group in groups]
-    per_run = np.stack([bootstrap_medians(run, rng, draws) for run in runs])
+    runs = [np.sort(finite(group)) for group in groups]
+    sizes = np.array([run.size for run in runs])
+    ordered = np.zeros((len(runs), sizes.max()))
+    for place, run in enumerate(runs):
+        ordered[place, : run.size] = run
     chosen = rng.integers(0, len(runs), (len(runs), draws))
-    return np.median(np.take_along_axis(per_run, chosen, axis=0), axis=0)
+    below, above = _ranks_of_each(sizes[chosen], rng)
+    return np.median((ordered[chosen, below] + ordered[chosen, above]) / 2, axis=0)
+
+
+def _ranks_of_each(
+    counts: npt.NDArray[np.int64], rng: np.random.Generator
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """As `_ranks`, one draw for each of `counts`, whatever their shape."""
+    lower = (counts + 1) // 2
+    uniform = rng.beta(lower, counts - lower + 1)
+    below = _rank(uniform, counts)
+    further = 1 - (1 - uniform) * rng.random(counts.shape) ** (1 / np.maximum(counts - lower, 1))
+    return below, np.where(counts % 2, below, _rank(further, counts))
 
 
 def ratio_interval(
-    a: Sequence[float] | Floats, b: Sequence[float] | Floats, confidence: float = CONFIDENCE
+    a: Sequence[float] | Floats, b: Sequence[float] | Floats, confidence: float = CONFIDENCE, *,
+    epochs_a: Epochs | None = None, epochs_b: Epochs | None = None,
 ) -> Interval | None:
     """Interval for median(a) / median(b) of positive values; None below three on either side.
 
@@ -179,7 +207,7 @@ def ratio_interval(
     if smaller < MIN_FOR_BOOTSTRAP:
         low, high = _welch(np.log(first), np.log(second), confidence)
         return Interval(math.exp(low), math.exp(high), confidence, "Welch's t on logarithms")
-    draws = _seeded_medians(first, 0) / _seeded_medians(second, 1)
+    draws = _seeded_medians(first, 0, epochs_a) / _seeded_medians(second, 1, epochs_b)
     low, high = _percentiles(draws, _expanded_tails(first.size, second.size, confidence))
     return Interval(low, high, confidence, "percentile bootstrap of the ratio")
 
@@ -227,7 +255,8 @@ def _welch(first: Floats, second: Floats, confidence: float) -> tuple[float, flo
 
 
 def compare(
-    a: Sequence[float] | Floats, b: Sequence[float] | Floats, *, tie_share: float = TIE_SHARE
+    a: Sequence[float] | Floats, b: Sequence[float] | Floats, *, tie_share: float = TIE_SHARE,
+    epochs_a: Epochs | None = None, epochs_b: Epochs | None = None,
 ) -> Comparison:
     """Is a higher or lower than b? Only if the ratio's interval excludes 1 *and* the medians differ by 3 %.
 
@@ -238,7 +267,7 @@ def compare(
     if not first.size or not second.size or median(second) == 0:
         return Comparison(math.nan, None, UNKNOWN, first.size, second.size)
     ratio = median(first) / median(second)
-    interval = ratio_interval(first, second)
+    interval = ratio_interval(first, second, epochs_a=epochs_a, epochs_b=epochs_b)
     if interval is None:
         return Comparison(ratio, None, UNKNOWN, first.size, second.size)
     # 3 % either way round: a / b and b / a must give the same verdict.

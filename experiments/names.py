@@ -46,6 +46,7 @@ TAG_HOST = "host"
 TAG_PUBLISHED_SOURCE = "published_source"  # e.g. szilard-2017-06
 TAG_RESOLUTION = "resolution_seconds"  # the step a published time is rounded to
 TAG_NOTES = "notes"
+TAG_STEADY = "steady_train_seconds_each"  # train_seconds of epochs 2..E, space-separated: one query has them all
 
 FLAG_NOISY = "noisy"                   # steady-epoch MAD/median > 5 %
 FLAG_OUTLIER = "outlier"               # |modified z| > 14.8 in a steady epoch

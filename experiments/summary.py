@@ -62,6 +62,11 @@ def _speed(epochs: list[Epoch], build_seconds: float | None) -> dict[str, Any]:
     return figures
 
 
+def steady_each(epochs: list[Epoch]) -> str:
+    """train_seconds of epochs 2..E to six digits, in their order and space-separated; "" without any."""
+    return " ".join(f"{epoch['train_seconds']:.6g}" for epoch in in_order(epochs) if epoch["epoch"] > 1)
+
+
 def _quality(epochs: list[Epoch]) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     for key in ("loss", "accuracy", "val_loss", "val_accuracy"):

@@ -14,7 +14,7 @@ from typing import Any
 
 from experiments import names
 from experiments.events import Event
-from experiments.summary import summarise
+from experiments.summary import steady_each, summarise
 from experiments.tracking.store import Store, quiet
 
 MAX_METRICS = 800  # MLflow refuses more than 1,000 metrics, parameters and tags in one batch
@@ -143,6 +143,8 @@ class Recorder:
         self._tags[names.TAG_REASON] = event.get("reason") or ""
         self._tags[names.TAG_FLAGS] = ",".join(event.get("flags") or ())
         self._facts.update(event.get("facts") or {})
+        if each := steady_each(self._epochs):
+            self._tags[names.TAG_STEADY] = each
         when = _milliseconds(event)
         for key, value in summarise(self._epochs, self._facts).items():
             self._metrics.append((key, value, when, 0))

@@ -21,7 +21,7 @@ def kbb_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 # Seconds of processor time each: simulations, a real MLflow store, real data files. `make test` runs them,
 # `make test-unit` leaves them out so that it answers within a minute.
 HEAVY = {
-    "test_analysis_cli.py", "test_analysis_store.py", "test_compare.py", "test_datasets_real.py",
+    "test_analysis_cli.py", "test_analysis_store.py", "test_compare.py", "test_datasets_real.py", "test_formats.py",
     "test_datasets_synthetic.py", "test_findings.py", "test_report.py", "test_statistics.py", "test_tables.py",
     "test_tracking.py",
 }  # fmt: skip

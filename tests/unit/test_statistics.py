@@ -140,6 +140,35 @@ def test_epochs_spread_the_hierarchical_interval_and_nothing_else_does() -> None
     assert spreads[1] > 3 * spreads[0]
 
 
+def test_hierarchical_draws_are_those_of_drawing_runs_and_then_epochs() -> None:
+    groups = [[1.0, 1.2, 1.1], [2.0, 2.4], [1.5], [1.4, 1.6, 1.9, 1.3]]
+    rng, plain = RNG(5), []
+    for _ in range(4000):
+        runs = [groups[place] for place in rng.integers(0, 4, 4)]
+        plain.append(np.median([np.median(rng.choice(run, len(run))) for run in runs]))
+    drawn = statistics.hierarchical_medians(groups, RNG(6), 4000)
+    assert stats.ks_2samp(plain, drawn).pvalue > 0.001
+
+
+def test_known_epochs_widen_intervals_of_six_runs_and_of_fewer_not() -> None:
+    rng = RNG(8)
+    for count, wider in ((6, True), (5, False)):
+        epochs = [1.0 + 0.001 * run + rng.normal(0, 0.05, 4) for run in range(count)]
+        values = [float(np.median(run)) for run in epochs]
+        plain, nested = statistics.median_interval(values), statistics.median_interval(values, epochs=epochs)
+        assert plain is not None and nested is not None
+        assert (nested.high - nested.low > plain.high - plain.low) is wider
+        against = [2 * value for value in values]
+        ratios = [statistics.compare(values, against, epochs_a=known).interval for known in (None, epochs)]
+        assert (ratios[0] != ratios[1]) is wider
+
+
+def test_epochs_that_do_not_belong_to_the_values_are_left_alone() -> None:
+    values = [1.0, 1.1, 1.2, 1.3, 1.4, 1.5]
+    for epochs in ([[1.0]] * 5, [[1.0]] * 5 + [[]]):
+        assert statistics.median_interval(values, epochs=epochs) == statistics.median_interval(values)
+
+
 def test_geometric_mean_is_that_of_scipy() -> None:
     assert statistics.geometric_mean([1.0, 2.0, 4.5]) == pytest.approx(stats.gmean([1.0, 2.0, 4.5]))
     assert math.isnan(statistics.geometric_mean([]))

@@ -67,6 +67,7 @@ def test_journal_becomes_one_run(store: Store, tmp_path: Path) -> None:
     assert run.data.tags[names.TAG_FLAGS] == "noisy,loaded"
     assert run.data.params["task"] == "mnist_mlp" and run.data.params["hp.optimizer.learning_rate"] == "0.001"
     assert run.data.params["version.keras"] == "3.15.1" and run.data.params["run.tf32"] == "false"
+    assert run.data.tags[names.TAG_STEADY] == "2 2"
     assert run.data.metrics["steady_train_seconds"] == 2.0 and run.data.metrics["epochs_done"] == 3
     assert run.data.metrics["parameters"] == 1000 and run.data.metrics["total_seconds"] == 9.5
     assert set(run.data.metrics) <= {*names.EPOCH_METRICS, *names.SUMMARY_METRICS}
