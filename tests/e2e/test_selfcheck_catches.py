@@ -1,7 +1,7 @@
 """The engines' self-check passes on real engines, and names the layer where something is broken.
 
-KBB_TEST_PYTHON_<BACKEND> names an interpreter that has the backend already; nothing is built for these tests, and
-a backend without one is skipped.
+Nothing is built for these tests: they use the interpreter that KBB_TEST_PYTHON_<BACKEND> names, else the environment
+that the project has built already (test_cells.py, which comes first, builds all six); a backend without is skipped.
 """
 
 import json
@@ -14,6 +14,7 @@ import pytest
 from composing import composed
 
 from experiments.environments import ensure, worker_variables
+from experiments.environments.inventory import BUILT, look
 
 pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,10 +38,10 @@ PLANTS = [
 def check(backend: str, folder: Path, *options: str, **settings: Any) -> tuple[int, dict[str, Any], str]:
     """Run the self-check as the project does: its exit status, its verdict and what it printed."""
     variable = f"KBB_TEST_PYTHON_{backend.upper()}"
-    python = os.environ.get(variable)
-    if not python:
-        pytest.skip(f"{variable} names no interpreter with {backend}")
-    config = composed(f"backend={backend}", f"backend.python={python}").backend
+    named = os.environ.get(variable)
+    config = composed(f"backend={backend}", *([f"backend.python={named}"] if named else [])).backend
+    if not named and look(config, "cpu").state != BUILT:
+        pytest.skip(f"{variable} names no interpreter with {backend}, and its environment is not built")
     env = ensure(config, "cpu", print)
     job = {
         "keras_backend": config.keras_backend, "keras_generation": config.keras_generation, "threads": 2, "seed": 1,
