@@ -26,11 +26,16 @@ $(STAMP): requirements/dev.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements/dev.txt
 	@touch $@
 
-# Injected faults and whole sweeps time processes against each other; they have targets of their own.
-APART := --ignore tests/faults --ignore-glob 'tests/e2e/test_sweep*'
-
-test: setup lint  ## as CI runs it; beside it there are test-faults and test-sweeps
-	$(PYTEST) tests $(APART)
+# Where there are real data for the end-to-end tests, the engines are built and checked (Theano compiles for minutes)
+# while the tests that need none run; the tests wait for the rest by the same locks as any run.
+test: SHELL := bash
+test: setup  ## as CI runs it: everything but the longest sweeps
+	@if [ -n "$$KBB_TEST_DATA" ]; then \
+	  $(BIN)/python -m experiments.environments check >/dev/null 2>&1 & engines=$$!; \
+	  trap 'kill $$engines 2>/dev/null || true' EXIT; \
+	fi; \
+	$(MAKE) --no-print-directory lint && \
+	$(PYTEST) tests/unit tests/golden tests/property tests/e2e tests/browser tests/faults
 
 test-sweeps: setup  ## whole sweeps, resumed, through Slurm and Ray, into a server
 	$(PYTEST) tests/e2e/test_sweep*.py

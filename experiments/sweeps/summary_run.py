@@ -6,7 +6,7 @@ from experiments import names
 from experiments.sweeps.grid import Cell, Job
 from experiments.sweeps.records import Record
 from experiments.sweeps.results import Results, counts, markdown
-from experiments.tracking.store import Store, brief, quiet
+from experiments.tracking.store import Store, brief, name_run, quiet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,17 +32,19 @@ class SummaryRun:
         from mlflow.entities import Param, RunTag
 
         client = store.client
+        title = f"sweep {self.record.id}"
         self.run_id = self._existing(store) or str(client.create_run(
-            store.experiment_id, run_name=f"sweep {self.record.id}", tags={names.TAG_KIND: "sweep"}).info.run_id)
+            store.experiment_id, run_name=title, tags={names.TAG_KIND: "sweep"}).info.run_id)
         tags = {
             names.TAG_KIND: "sweep", names.TAG_SCHEMA: str(names.SCHEMA_VERSION), names.TAG_SWEEP: self.record.id,
             "command": " ".join(self.record.command)[:5000],
         }
-        known = client.get_run(self.run_id).data.params
+        run = client.get_run(self.run_id)
+        name_run(client, run, title)
         params = {"order_seed": str(self.record.seed), "cells": str(len(self._cells)), "blocks": str(len(blocks))}
         with quiet():
             client.log_batch(
-                self.run_id, params=[Param(k, v) for k, v in params.items() if k not in known],
+                self.run_id, params=[Param(k, v) for k, v in params.items() if k not in run.data.params],
                 tags=[RunTag(k, v) for k, v in tags.items()], synchronous=True)
             client.update_run(self.run_id, status="RUNNING")
             order = [[{"cell": job.cell.key, "title": job.name} for job in block] for block in blocks]

@@ -15,7 +15,7 @@ from typing import Any
 from experiments import names
 from experiments.events import Event
 from experiments.summary import steady_each, summarise
-from experiments.tracking.store import Store, quiet
+from experiments.tracking.store import Store, name_run, quiet
 
 MAX_METRICS = 800  # MLflow refuses more than 1,000 metrics, parameters and tags in one batch
 MAX_PARAMS = 100
@@ -33,6 +33,7 @@ class Recorder:
         self._seen: set[int] = set()
         self.run_id = self._known(resume) or self._find() or self._create()
         run = store.client.get_run(self.run_id)
+        name_run(store.client, run, job["name"])
         # `mlflow run` has written its -P values already, and MLflow refuses another value under a key.
         self._kept_params = set(run.data.params)
         self._started = int(run.info.start_time or 0)

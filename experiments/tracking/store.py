@@ -36,6 +36,12 @@ class Store:
     experiment_id: str
 
 
+def name_run(client: "MlflowClient", run: Any, name: str) -> None:
+    """Give a run that `mlflow run` opened its own name, unless a person named it: MLflow's are like calm-owl-12."""
+    if re.fullmatch(r"[a-z]+-[a-z]+-[0-9]+", run.info.run_name or ""):
+        client.update_run(run.info.run_id, name=name)
+
+
 def default_uri() -> str:
     """mlflow.db in the project's root, whatever directory a command is started from."""
     return f"sqlite:///{project_root() / 'mlflow.db'}"

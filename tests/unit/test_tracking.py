@@ -168,6 +168,17 @@ def test_run_that_mlflow_opened_is_resumed_with_its_parameters(store: Store, tmp
     assert runs[0].data.metrics["epochs_done"] == 3
 
 
+@pytest.mark.parametrize(("given", "kept"), [(None, False), ("tuesday's try", True)])
+def test_run_that_mlflow_opened_gets_our_name_unless_a_person_named_it(
+    store: Store, tmp_path: Path, given: str | None, kept: bool
+) -> None:
+    opened = store.client.create_run(store.experiment_id, run_name=given)
+    path = complete_journal(tmp_path / "run", mlflow_run_id=opened.info.run_id)
+    ingest(path, store)
+    ours = json.loads(path.read_text().splitlines()[0])["name"]
+    assert store.client.get_run(opened.info.run_id).info.run_name == (given if kept else ours)
+
+
 def test_run_of_another_store_is_created_here(store: Store, tmp_path: Path) -> None:
     path = complete_journal(tmp_path / "run", mlflow_run_id="f" * 32)
     ingest(path, store)
