@@ -12,7 +12,7 @@ from experiments.identity import protocol_id
 from tests.composing import CONF, composed, hydra, members
 
 TASKS, BACKENDS, PROFILES = members("task"), members("backend"), members("profile")
-SWEPT = "config", "sweep"
+SWEPT = "config", pytest.param("sweep", marks=pytest.mark.heavy)  # the same groups, under another root
 
 
 def test_grid_is_what_readme_promises() -> None:
