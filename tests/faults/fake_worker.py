@@ -78,8 +78,7 @@ class Worker:
         self.write("data", load_seconds=0.01, bytes=1000, train_samples=100, validation_samples=50)
         self.write("built", build_seconds=0.02, parameters=1234)
         for number in range(1, self.job["epochs"] + 1):
-            if self.fault == "pace":
-                time.sleep(self.plan["seconds"])
+            time.sleep(self.plan.get("pace", 0))
             self.write("epoch", **self.epoch(number))
         self.finish("finished")
 

@@ -145,7 +145,7 @@ def test_server_fails_while_the_run_goes_on_and_stays_away(
 
 @pytest.mark.parametrize("mode", ["status", "drop", "lost", "garbage"])
 def test_server_fails_for_a_while(place: Place, injection: Injection, server: Server, mode: str) -> None:
-    place.plan("meet", "built")
+    place.plan("meet", "built", pace=0.3)  # so that what fails is not the last attempt
     parent = place.start("tracking.flush_seconds=0.01")
     place.paused()
     server.order(mode, match="log-batch", times=1 if mode == "garbage" else 2)  # the client asks twice on its own
@@ -169,7 +169,7 @@ def test_answer_is_lost(place: Place, injection: Injection, server: Server, path
 
 def test_slow_server_costs_the_worker_nothing(place: Place, injection: Injection, server: Server) -> None:
     """Each answer takes a second; a limit of the epochs does not count the parent's waiting."""
-    place.plan("pace", seconds=0.2)
+    place.plan(pace=0.2)
     server.order("slow", match="log-batch", seconds=0.8)
     limits = ("timeouts.epoch=0.7", "timeouts.first_epoch=0.7")
     assert place.run("tracking.flush_seconds=0.01", "epochs=4", *limits).status == 0
