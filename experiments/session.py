@@ -184,7 +184,7 @@ class Session:
         hyper = {"model": config.model(), "optimizer": config.task.optimizer, "loss": config.task.loss,
                  "preparation": config.task.preparation, "augmentation": config.task.augmentation}
         params.update({names.PREFIX_HYPER + key: value for key, value in flat(hyper).items()})
-        params.update({f"setting.{key}": value for key, value in flat(config.backend.settings).items()})
+        params.update({f"setting.{key}": value for key, value in backend_settings(config).items()})
         return params
 
     def keep_traceback(self, text: str) -> None:
@@ -247,6 +247,13 @@ class Session:
         with contextlib.suppress(OSError):
             mark(self.folder, self.recorder.store, self.recorder.run_id)
         return True
+
+
+def backend_settings(config: RunConfig) -> dict[str, Any]:
+    """What tells two runs of one backend apart: its settings, its variables, and an interpreter that a user named."""
+    backend = config.backend
+    named = {"python": backend.python} if backend.python else {}
+    return flat({**backend.settings, **named, **({"variables": backend.variables} if backend.variables else {})})
 
 
 def flat(tree: Any, prefix: str = "") -> dict[str, Any]:

@@ -5,7 +5,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
-from experiments.session import flat
+from experiments.session import backend_settings
 from experiments.sweeps.records import sweeps_root
 from experiments.sweeps.survey import Prospect
 
@@ -22,7 +22,7 @@ def take(prospect: Prospect, repetition: int, store: str, wait: bool) -> "contex
 
     config = prospect.cell.config
     device = prospect.device.name if prospect.device else config.gpu.name
-    identity = [config.task.name, config.backend.name, flat(config.backend.settings), device, store,
+    identity = [config.task.name, config.backend.name, backend_settings(config), device, store,
                 prospect.protocol_id or list(prospect.cell.overrides), repetition]
     name = hashlib.sha256(json.dumps(identity, default=str).encode()).hexdigest()[:24]
     folder = sweeps_root() / "claims"

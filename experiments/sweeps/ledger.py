@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from experiments import identity, journal, names
 from experiments.config import RunConfig
-from experiments.session import flat
+from experiments.session import backend_settings
 from experiments.summary import summarise
 from experiments.sweeps.survey import Prospect
 from experiments.tracking.recorder import as_text
@@ -83,7 +83,7 @@ def same_cell(prospect: Prospect, past: Past) -> bool:
     config = prospect.cell.config
     if (past.task, past.backend) != (config.task.name, config.backend.name):
         return False
-    wanted = {f"{PREFIX_SETTING}{key}": as_text(value) for key, value in flat(config.backend.settings).items()}
+    wanted = {f"{PREFIX_SETTING}{key}": as_text(value) for key, value in backend_settings(config).items()}
     return past.settings == wanted and _same_device(prospect, past) and _same_work(prospect, past)
 
 
