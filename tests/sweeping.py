@@ -98,7 +98,8 @@ class Bench:
         by_id = Counter(run.data.tags["journal_id"] for run in stored)
         assert set(by_id.values()) <= {1}
         paths = list((self.folder / "runs").glob("*/events.jsonl"))
-        assert {journal.read(path).events[0]["id"] for path in paths} == set(by_id)
+        kept = {journal.read(path).events[0]["id"]: path.parent.name for path in paths}
+        assert set(kept) == set(by_id), (kept, by_id)
         for run in stored:
             (path,) = [p for p in paths if journal.read(p).events[0]["id"] == run.data.tags["journal_id"]]
             written = [event["epoch"] for event in journal.read(path).all("epoch")]

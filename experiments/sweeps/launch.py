@@ -46,7 +46,8 @@ class Launch:
             watcher = Watcher(self._record.id, left, self._progress, self._store, self._on_end)
             watcher.start()
             try:
-                self._wait_for_queue()
+                if self._wait_for_queue():
+                    watcher.settle_all(_GRACE_SECONDS)
                 done = [job for job in left if job.key not in watcher.ended]
                 trouble, returned = self._launch_once(done, fail_fast)
             except KeyboardInterrupt:
@@ -125,16 +126,20 @@ class Launch:
         self._progress.end(job.key, job.name, result.state, reason, {}, "")
         self._on_end(job, result)
 
-    def _wait_for_queue(self) -> None:
-        """Jobs of this sweep that an earlier, killed process submitted go on; wait until none is queued."""
+    def _wait_for_queue(self) -> bool:
+        """Jobs of this sweep that an earlier, killed process submitted go on; wait until none is queued.
+
+        Whether there were any.
+        """
         if self._how.name != "slurm":
-            return
+            return False
         told = False
         while count := _queued(launchers.queue_name(self._record)):
             if not told:
                 self._progress.line(f"{count} jobs of this sweep are in the queue already; following them")
                 told = True
             time.sleep(_QUEUE_SECONDS)
+        return told
 
     def _cancel(self) -> None:
         if self._how.name == "slurm":

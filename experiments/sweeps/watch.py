@@ -4,6 +4,7 @@ Jobs on a cluster's nodes have no route to the store and share nothing with this
 """
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,7 +42,7 @@ class Watcher:
         self._jobs = {job.key: job for job in jobs}
         self._seen = {path.name for path in _folders() if not self._goes_on(path)}
         self._runs: list[_Run] = []
-        self._stop = threading.Event()
+        self._stop, self._looking = threading.Event(), threading.Lock()
         self._thread = threading.Thread(target=self._watch, name="watcher", daemon=True)
         self.ended: set[Key] = set()
 
@@ -75,11 +76,24 @@ class Watcher:
             if run.key is not None and run.key not in self.ended:
                 self._settle(run, last=True)
 
+    def settle_all(self, seconds: float) -> None:
+        """Wait until every run that was begun has ended here as well; a job leaves its queue a moment before."""
+        limit = time.monotonic() + seconds
+        while time.monotonic() < limit:
+            self._look()
+            if all(run.key is None or run.key in self.ended for run in list(self._runs)):
+                return
+            time.sleep(SECONDS)
+
     def _watch(self) -> None:
         while not self._stop.wait(SECONDS):
             self._look()
 
     def _look(self) -> None:
+        with self._looking:
+            self._look_once()
+
+    def _look_once(self) -> None:
         for folder in _folders():
             path = folder / journal.FILE_NAME
             if folder.name not in self._seen and path.exists():
