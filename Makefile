@@ -27,18 +27,21 @@ $(STAMP): requirements/dev.txt
 	@touch $@
 
 # Where there are real data for the end-to-end tests, the engines are built and checked (Theano compiles for minutes)
-# while the tests that need none run; the tests wait for the rest by the same locks as any run.
+# while the tests that need none run; those that do wait by the same locks as any run. Sweeps mostly sleep: three at once.
+WITHOUT_ENGINES := tests/unit tests/golden tests/property -n auto --dist loadfile
+SWEEPS := $(wildcard tests/e2e/test_sweep*.py)
+WITH_ENGINES := tests/e2e tests/browser tests/faults $(addprefix --ignore ,$(SWEEPS))
+
 test: SHELL := bash
-test: setup  ## as CI runs it: everything but the longest sweeps
+test: setup  ## everything, as CI runs it
 	@if [ -n "$$KBB_TEST_DATA" ]; then \
 	  $(BIN)/python -m experiments.environments check >/dev/null 2>&1 & engines=$$!; \
 	  trap 'kill $$engines 2>/dev/null || true' EXIT; \
 	fi; \
-	$(MAKE) --no-print-directory lint && \
-	$(PYTEST) tests/unit tests/golden tests/property tests/e2e tests/browser tests/faults
+	$(MAKE) --no-print-directory lint && $(PYTEST) $(WITHOUT_ENGINES) && $(PYTEST) $(SWEEPS) -n 3 --dist loadfile && $(PYTEST) $(WITH_ENGINES)
 
 test-sweeps: setup  ## whole sweeps, resumed, through Slurm and Ray, into a server
-	$(PYTEST) tests/e2e/test_sweep*.py
+	$(PYTEST) $(SWEEPS) -n 3 --dist loadfile
 
 test-unit: setup  ## no frameworks, under a minute; -m heavy for the rest
 	$(PYTEST) tests/unit -m "not heavy" -n auto -q
