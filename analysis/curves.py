@@ -40,6 +40,7 @@ def blocks(
     timing: list[Panel] = []
     rows: list[list[Cell]] = []
     backends: set[str] = set()
+    shown = 0
     for place, setting in enumerate(all_settings):
         known, metric = _epochs_of(setting, epochs), setting.members[0].sample.text("quality_metric") or "val_accuracy"
         if known.empty or len(learning) >= MAX_PANELS:
@@ -49,8 +50,10 @@ def blocks(
             learning += _panel(setting, figure, f"learning-{place}-{part}", styles, _lines(known, "epoch", figure))
         timing += _panel(setting, metric, f"wall-{place}", styles, _lines(known, "seconds", metric), seconds=True)
         rows += _rows(setting, known, metric)
+        shown += 1
     keys = [key_of(backends, styles, figure) for figure in ("learning", "wall")]
-    return _blocks(learning, timing, keys, rows)
+    left_out = sum(any(member.times for member in setting.members) for setting in all_settings) - shown
+    return _blocks(learning, timing, keys, rows, left_out)
 
 
 def _panel(
@@ -111,7 +114,7 @@ def _rows(setting: Setting, known: "pd.DataFrame", metric: str) -> list[list[Cel
 
 
 def _blocks(
-    learning: list[Panel], timing: list[Panel], keys: Sequence[list[KeyItem]], rows: list[list[Cell]]
+    learning: list[Panel], timing: list[Panel], keys: Sequence[list[KeyItem]], rows: list[list[Cell]], left_out: int
 ) -> tuple[FigureBlock, FigureBlock]:
     shared = (Column("Task", choices=True), Column("Where", choices=True), Column("Backend", choices=True),
               Column("Epoch", numeric=True), Column("Runs", numeric=True))
@@ -119,6 +122,8 @@ def _blocks(
     loss, quality = Column("Training loss", numeric=True), Column("Quality", "the task's metric", numeric=True)
     few = (f"The newest {MAX_RUNS} runs of each backend that count: thin lines are single runs, "
            "marked ones their medians.")
+    if left_out > 0:
+        few += f" The epochs of {left_out} more settings are not read for this page, or not in the store."
     empty = "The epochs of these runs are not in the store."
     return (
         FigureBlock("plot-learning", "Learning curves", few, learning, keys[0], Grid(

@@ -39,13 +39,18 @@ def epoch_times(all_settings: Sequence[Setting], styles: Mapping[str, Style]) ->
         "A dot is one run: the median of its training epochs from the second on. The upright bar is the median over "
         "runs, the line its interval (the range for three to five runs, a bootstrap from six on, none below three). "
         "Open dots do not count: the run diverged, its device is doubtful, or its engine failed the check.")
-    return FigureBlock("plot-time", "Epoch time per backend", note, panels, (), table)
+    return FigureBlock("plot-time", "Epoch time per backend", note + undrawn(len(all_settings)), panels, (), table)
+
+
+def undrawn(count: int) -> str:
+    """A sentence on the panels that a figure leaves out, "" where it draws them all."""
+    return f" The first {MAX_PANELS} of {count} are drawn; the table has all." if count > MAX_PANELS else ""
 
 
 def _sample(member: Member) -> plots.Sample:
-    from analysis.statistics import median, median_interval
+    from analysis.statistics import median
 
-    dots, interval = _thinned(member.dots), median_interval(member.times)
+    dots, interval = _thinned(member.dots), member.interval
     return plots.Sample(
         member.label, member.backend, [value for value, _ in dots], [open_ for _, open_ in dots],
         median(member.times) if member.times else None,
@@ -61,9 +66,9 @@ def _thinned(dots: Sequence[tuple[float, bool]]) -> Sequence[tuple[float, bool]]
 
 
 def _time_row(setting: Setting, member: Member) -> list[Cell]:
-    from analysis.statistics import median, median_interval
+    from analysis.statistics import median
 
-    interval = median_interval(member.times)
+    interval = member.interval
     each = [short(value) + (" (open)" if open_ else "") for value, open_ in member.dots[:MAX_DOTS]]
     more = [f"and {len(member.dots) - MAX_DOTS} more"] if len(member.dots) > MAX_DOTS else []
     return [
@@ -92,7 +97,9 @@ class Ratio:
 
 def ratios(setting: Setting) -> Iterator[Ratio]:
     """Every backend of a setting against the fastest one of its place."""
-    from analysis.statistics import TIE, UNKNOWN, compare, median
+    from analysis.cells import compared_to
+    from analysis.measures import STEADY
+    from analysis.statistics import TIE, UNKNOWN, median
 
     for members in setting.by_place.values():
         best = members[0] if members[0].times else None
@@ -102,7 +109,8 @@ def ratios(setting: Setting) -> Iterator[Ratio]:
                 if member.dots:
                     yield Ratio(*where, None, "†", "does not count", 0)
                 continue
-            ratio, verdict = median(member.times) / median(best.times), compare(member.times, best.times).verdict
+            ratio = median(member.times) / median(best.times)
+            verdict = compared_to(member.sample, best.sample, STEADY).verdict
             words = {TIE: "tie", UNKNOWN: "too few runs to tell"}.get(verdict, "slower")
             tied = member is not best and verdict == TIE
             yield Ratio(*where, ratio, f"{short(ratio, 2)}×" + (" =" if tied else ""),
@@ -133,7 +141,8 @@ def ratio_maps(all_settings: Sequence[Setting]) -> FigureBlock:
     note = (
         "Each row is divided by its fastest backend, under one protocol id only: 1.0× is the fastest, darker is "
         "slower, “=” marks a tie with the fastest, † a backend whose runs do not count, – one that has no run.")
-    return FigureBlock("plot-ratio", "How many times slower than the fastest", note, panels, (), table,
+    return FigureBlock("plot-ratio", "How many times slower than the fastest", note + undrawn(len(drawn)), panels, (),
+                       table,
                        "No two backends have runs that may be compared.")
 
 

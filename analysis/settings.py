@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from analysis.cells import Runs, Sample
 from analysis.layout import PLACE, Place, placed, places
 from analysis.measures import STEADY
+from analysis.statistics import Interval, median_interval
 from analysis.titles import BACKENDS, TASKS, backend_title, short_device, task_title
 from analysis.titles import ordered as in_order
 from experiments import names
@@ -36,6 +37,11 @@ class Member:
     def times(self) -> list[float]:
         """Steady training seconds per epoch of the runs that count and may win."""
         return [float(value) for value in self.sample.values(STEADY)] if self.sample.valid else []
+
+    @cached_property
+    def interval(self) -> Interval | None:
+        """The interval of the median of `times`."""
+        return median_interval(self.times, epochs=self.sample.epochs(STEADY))
 
     @cached_property
     def frame(self) -> "pd.DataFrame":

@@ -32,7 +32,8 @@ VERIFIED = {
     "data_digest": names.TAG_DATA_DIGEST, "device_kind": names.TAG_DEVICE_KIND,
     "device_name": names.TAG_DEVICE_NAME, "keras_generation": names.TAG_GENERATION,
     "quality_metric": names.TAG_QUALITY_METRIC, "host": names.TAG_HOST, "sweep_id": names.TAG_SWEEP,
-    "git_commit": names.TAG_COMMIT,
+    "git_commit": names.TAG_COMMIT, "repetition": names.TAG_REPETITION, "block": names.TAG_BLOCK,
+    "notes": names.TAG_NOTES,
 }
 _STATUS = "mlflow_status"
 

@@ -103,7 +103,8 @@ def test_a_deleted_run_disappears_and_a_restored_one_returns(watched: tuple[str,
 @pytest.mark.parametrize(("key", "value", "column"), [
     (names.TAG_STATE, "diverged", "state"), (names.TAG_FLAGS, "noisy", "flags"),
     (names.TAG_DEVICE_NAME, "It's another CPU", "device_name"), (names.TAG_PROTOCOL, "0" * 12, "protocol_id"),
-    (names.TAG_SWEEP, "three", "sweep_id"), (names.TAG_HOST, "elsewhere", "host"),
+    (names.TAG_SWEEP, "three", "sweep_id"), (names.TAG_HOST, "elsewhere", "host"), (names.TAG_NOTES, "odd", "notes"),
+    (names.TAG_REPETITION, "9", "repetition"), (names.TAG_BLOCK, "9", "block"),
 ])
 def test_a_retagged_run_is_noticed(watched: tuple[str, list[str]], key: str, value: str, column: str) -> None:
     uri, ids = watched
