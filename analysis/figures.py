@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from analysis import plots, svg
 from analysis.page import Cell, Column, FigureBlock, Grid, KeyItem, Panel, number, short, whole
 from analysis.palette import Style
-from analysis.settings import Member, Setting
+from analysis.settings import Member, Setting, against
 from analysis.titles import BACKENDS, backend_title, ordered, short_device
 
 MAX_PANELS = 48  # drawings per figure
@@ -97,8 +97,6 @@ class Ratio:
 
 def ratios(setting: Setting) -> Iterator[Ratio]:
     """Every backend of a setting against the fastest one of its place."""
-    from analysis.cells import compared_to
-    from analysis.measures import STEADY
     from analysis.statistics import TIE, UNKNOWN, median
 
     for members in setting.by_place.values():
@@ -110,7 +108,7 @@ def ratios(setting: Setting) -> Iterator[Ratio]:
                     yield Ratio(*where, None, "†", "does not count", 0)
                 continue
             ratio = median(member.times) / median(best.times)
-            verdict = compared_to(member.sample, best.sample, STEADY).verdict
+            verdict = against(member, best).verdict
             words = {TIE: "tie", UNKNOWN: "too few runs to tell"}.get(verdict, "slower")
             tied = member is not best and verdict == TIE
             yield Ratio(*where, ratio, f"{short(ratio, 2)}×" + (" =" if tied else ""),

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from analysis.cells import Runs, Sample
+from analysis.cells import Runs, Sample, compared_to
 from analysis.layout import PLACE, Place, placed, places
 from analysis.measures import STEADY
-from analysis.statistics import Interval, median_interval
+from analysis.statistics import Comparison, Interval, median_interval
 from analysis.titles import BACKENDS, TASKS, backend_title, short_device, task_title
 from analysis.titles import ordered as in_order
 from experiments import names
@@ -54,6 +54,11 @@ class Member:
         counted = set(self.sample.ids()) if self.sample.valid else set()
         columns = zip(self.frame["run_id"], self.frame["steady_train_seconds"], strict=True)
         return [(float(seconds), run_id not in counted) for run_id, seconds in columns if 0 < seconds < math.inf]
+
+
+def against(member: Member, base: Member) -> Comparison:
+    """The times of one backend compared with another's in its place."""
+    return compared_to(member.sample, base.sample, STEADY)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from analysis import links
 from analysis.figures import by_map, ratios
 from analysis.measures import quality
 from analysis.page import Answer, Sentence, SentenceGroup, Verdict, short
-from analysis.settings import Member, Setting, unfinished
+from analysis.settings import Member, Setting, against, unfinished
 from analysis.titles import backend_title, counted
 from experiments import names
 
@@ -22,7 +22,7 @@ ENOUGH_RUNS, FEW_RUNS = 5, 3  # a table that is published, a provisional one (PR
 
 def answers(all_settings: Sequence[Setting], ui: str | None) -> list[Answer]:
     """One card per task, machine and amount of work, with a verdict per place."""
-    from analysis.statistics import HIGHER, compare
+    from analysis.statistics import HIGHER
 
     found = []
     for setting in all_settings[:MAX_ANSWERS]:
@@ -32,7 +32,7 @@ def answers(all_settings: Sequence[Setting], ui: str | None) -> list[Answer]:
             valid = [member for member in members if member.times]
             verdicts.append(_verdict(setting, members, valid, ui))
             shown |= len(valid) > 1 and any(
-                compare(member.times, valid[0].times).verdict == HIGHER for member in valid[1:])
+                against(member, valid[0]).verdict == HIGHER for member in valid[1:])
         found.append(Answer(setting.title, setting.where, verdicts, shown))
     return found
 
@@ -51,28 +51,28 @@ def _verdict(setting: Setting, members: Sequence[Member], valid: Sequence[Member
 
 
 def _speed(valid: Sequence[Member]) -> str:
-    from analysis.statistics import HIGHER, TIE, UNKNOWN, compare, median, median_interval
+    from analysis.statistics import HIGHER, TIE, UNKNOWN, median
 
     best, name = valid[0], backend_title(valid[0].backend)
-    interval = median_interval(best.times)
+    interval = best.interval
     time = f"{short(median(best.times))} s per epoch"
     if interval is not None:
         time += f" [{short(interval.low)}, {short(interval.high)}]"
     if len(valid) == 1:
         return f"{name} takes {time}; no other backend has a run that counts."
     following = valid[1]
-    outcome = compare(following.times, best.times)
+    outcome = against(following, best)
     if outcome.verdict == UNKNOWN:
         return (f"{name} took {time}, {backend_title(following.backend)} {_times(outcome.ratio)} as long; "
                 f"{_few(best, following)} support no claim.")
-    tied = [backend_title(one.backend) for one in valid[1:] if compare(one.times, best.times).verdict == TIE]
+    tied = [backend_title(one.backend) for one in valid[1:] if against(one, best).verdict == TIE]
     text = f"{name} is fastest, {time}"
     if tied:
         text = f"no difference could be shown between {_listed([name, *tied])}; {name} takes {time}"
-    behind = next((one for one in valid[1:] if compare(one.times, best.times).verdict == HIGHER), None)
+    behind = next((one for one in valid[1:] if against(one, best).verdict == HIGHER), None)
     if behind is None:
         return text + "."
-    outcome = compare(behind.times, best.times)
+    outcome = against(behind, best)
     span = f" [{short(outcome.interval.low)}, {short(outcome.interval.high)}]" if outcome.interval else ""
     return f"{text}. {backend_title(behind.backend)} takes {_times(outcome.ratio)}{span} as long."
 
