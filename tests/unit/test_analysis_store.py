@@ -111,7 +111,7 @@ def test_a_retagged_run_is_noticed(watched: tuple[str, list[str]], key: str, val
     client(uri).set_tag(ids[3], key, value)
     reading = reread(uri)
     assert reading.how == "updated"
-    assert reading.frame.set_index("run_id").loc[ids[3], column] == value
+    assert str(reading.frame.set_index("run_id").loc[ids[3], column]) == value
 
 
 def test_two_runs_that_swap_tags_are_noticed(watched: tuple[str, list[str]]) -> None:
