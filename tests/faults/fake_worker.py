@@ -216,7 +216,9 @@ class Worker:
         Path(self.job["journal"]).unlink()
 
     def do_fill(self) -> None:
-        """Fills the disk that the job's folder is on."""
+        """Fills the disk that the job's folder is on, and the rest of the journal's last page with a blank line."""
+        room = -os.fstat(self.journal).st_size % 4096
+        os.write(self.journal, b" " * (room - 1) + b"\n" if room else b"")
         with Path(self.job["folder"], "filler").open("wb", buffering=0) as filler:
             try:
                 while True:
