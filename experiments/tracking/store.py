@@ -154,9 +154,11 @@ def _adopt_default(client: "MlflowClient", name: str) -> bool:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """MLflow's and Alembic's notices (schema migrations, git) stay out of the terminal."""
-    for logger in ("mlflow", "alembic", "sqlalchemy"):
+    """MLflow's and Alembic's notices (schema migrations, git), and SQLAlchemy's, stay out of the terminal."""
+    for logger in ("mlflow", "alembic"):
         logging.getLogger(logger).setLevel(logging.ERROR)
+    # What goes wrong is raised as well; an impatient Ctrl-C in a query would put a traceback on the terminal.
+    logging.getLogger("sqlalchemy").setLevel(logging.CRITICAL)
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")  # importing MLflow configures its loggers anew
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")

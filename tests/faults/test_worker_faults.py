@@ -141,7 +141,8 @@ def test_journal_is_removed(place: Place, injection: Injection) -> None:
     place.plan("remove", "epoch1")
     assert place.run().status == 1
     run = store_of(place.database).only
-    assert run["state"] == "failed" and run["epochs"] in ({}, {1: 1}), run
+    # What was read before the file was missed is kept: none, one or both of the epochs.
+    assert run["state"] == "failed" and run["epochs"] in ({}, {1: 1}, {1: 1, 2: 1}), run
     injection.holds("journal: removed while the worker trains", None, "No such file or directory", ingest=False,
                     shown="failed")  # fmt: skip
 
