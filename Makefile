@@ -31,9 +31,6 @@ $(STAMP): requirements/dev.txt
 WITHOUT_ENGINES := tests/unit tests/golden tests/property -n auto --dist loadfile
 SWEEPS := $(wildcard tests/e2e/test_sweep*.py)
 WITH_ENGINES := tests/e2e tests/browser $(addprefix --ignore ,$(SWEEPS))
-# Injected faults race real processes against each other: on a loaded machine a fault may come too early or too late.
-# One that missed its moment gets a second try here; `make test-faults` gives none.
-FAULTS := $(PYTEST) tests/faults || $(PYTEST) tests/faults --last-failed --last-failed-no-failures none
 
 test: SHELL := bash
 test: setup  ## everything, as CI runs it
@@ -42,7 +39,7 @@ test: setup  ## everything, as CI runs it
 	  trap 'kill $$engines 2>/dev/null || true' EXIT; \
 	fi; \
 	$(MAKE) --no-print-directory lint && $(PYTEST) $(WITHOUT_ENGINES) && $(PYTEST) $(SWEEPS) -n 3 --dist loadfile && \
-	{ $(FAULTS); } && $(PYTEST) $(WITH_ENGINES)
+	$(PYTEST) tests/faults && $(PYTEST) $(WITH_ENGINES)
 
 test-sweeps: setup  ## whole sweeps, resumed, through Slurm and Ray, into a server
 	$(PYTEST) $(SWEEPS) -n 3 --dist loadfile
