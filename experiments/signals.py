@@ -1,15 +1,24 @@
 """Signals that end this process: told as KeyboardInterrupt, and kept from tearing what must be written whole."""
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_AGAIN_SECONDS = 0.05
+_told_before = sys.unraisablehook
 
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM or SIGHUP: a scheduler, a shutdown or a closed terminal ends this process as Ctrl-C does."""
+
+    number = signal.SIGTERM
 
 
 def settle() -> None:
@@ -24,10 +33,26 @@ def settle() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _terminate)
+    sys.unraisablehook = _send_again
 
 
 def _terminate(number: int, _: object) -> None:
-    raise Terminated(f"ended by {signal.Signals(number).name}")
+    end = Terminated(f"ended by {signal.Signals(number).name}")
+    end.number = signal.Signals(number)
+    raise end
+
+
+def _send_again(unraisable: "UnraisableHookArgs") -> None:
+    """Python drops what is raised in a weak reference's callback, and SQLAlchemy has such: send the signal again."""
+    if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+        _told_before(unraisable)
+        return
+    number = getattr(unraisable.exc_value, "number", signal.SIGINT)
+    main = threading.main_thread().ident
+    assert main is not None
+    with suppress(RuntimeError):  # no thread can be started while the interpreter shuts down
+        # A moment later: here, still below the callback, it would be dropped once more.
+        threading.Timer(_AGAIN_SECONDS, signal.pthread_kill, (main, number)).start()
 
 
 class Shield:
