@@ -33,7 +33,7 @@ VERIFIED = {
     "device_name": names.TAG_DEVICE_NAME, "keras_generation": names.TAG_GENERATION,
     "quality_metric": names.TAG_QUALITY_METRIC, "host": names.TAG_HOST, "sweep_id": names.TAG_SWEEP,
     "git_commit": names.TAG_COMMIT, "repetition": names.TAG_REPETITION, "block": names.TAG_BLOCK,
-    "notes": names.TAG_NOTES,
+    "notes": names.TAG_NOTES, "reason": names.TAG_REASON,
 }
 _STATUS = "mlflow_status"
 
@@ -103,11 +103,12 @@ class _Sync:
 
         if not self.tokens_work():
             raise Surprise
-        settled = known[known[_STATUS].isin(store.TERMINAL)]
-        suspects = self.changed(settled)
+        # Runs with a reason are few, and their reasons too many and too long to ask about: they are read again.
+        moving = ~known[_STATUS].isin(store.TERMINAL) | known["reason"].fillna("").ne("")
+        suspects = self.changed(known[~moving])
         if len(suspects) > _GIVE_UP * len(known):
             raise Surprise
-        again = [*known.loc[~known[_STATUS].isin(store.TERMINAL), "run_id"], *suspects]
+        again = [*known.loc[moving, "run_id"], *suspects]
         fresh = self.by_ids(again)
         kept = known[~known["run_id"].isin(again)]
         merged = pd.concat([kept, fresh], ignore_index=True) if len(fresh) else kept

@@ -104,7 +104,7 @@ def test_a_deleted_run_disappears_and_a_restored_one_returns(watched: tuple[str,
     (names.TAG_STATE, "diverged", "state"), (names.TAG_FLAGS, "noisy", "flags"),
     (names.TAG_DEVICE_NAME, "It's another CPU", "device_name"), (names.TAG_PROTOCOL, "0" * 12, "protocol_id"),
     (names.TAG_SWEEP, "three", "sweep_id"), (names.TAG_HOST, "elsewhere", "host"), (names.TAG_NOTES, "odd", "notes"),
-    (names.TAG_REPETITION, "9", "repetition"), (names.TAG_BLOCK, "9", "block"),
+    (names.TAG_REPETITION, "9", "repetition"), (names.TAG_BLOCK, "9", "block"), (names.TAG_REASON, "why", "reason"),
 ])
 def test_a_retagged_run_is_noticed(watched: tuple[str, list[str]], key: str, value: str, column: str) -> None:
     uri, ids = watched
@@ -112,6 +112,16 @@ def test_a_retagged_run_is_noticed(watched: tuple[str, list[str]], key: str, val
     reading = reread(uri)
     assert reading.how == "updated"
     assert str(reading.frame.set_index("run_id").loc[ids[3], column]) == value
+
+
+def test_another_reason_for_a_failure_is_noticed(watched: tuple[str, list[str]]) -> None:
+    uri, ids = watched
+    client(uri).set_tag(ids[3], names.TAG_REASON, """'quoted' and "quoted\"""")
+    reread(uri)
+    client(uri).set_tag(ids[3], names.TAG_REASON, "corrected")
+    reading = reread(uri)
+    assert reading.how == "updated"
+    assert reading.frame.set_index("run_id").loc[ids[3], "reason"] == "corrected"
 
 
 def test_two_runs_that_swap_tags_are_noticed(watched: tuple[str, list[str]]) -> None:
