@@ -106,11 +106,20 @@ def run_command(function: Callable[[RunConfig], int], config_name: str = "config
 
 
 def guarded(work: Callable[[], int]) -> int:
-    """Run `work`; a UserError becomes one line and a status, Ctrl-C and SIGTERM become 130."""
+    """Run `work`, the whole of a command; a UserError becomes one line and a status, Ctrl-C and SIGTERM become 130."""
     signals.settle()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # no character stops a message
+    try:
+        return _status(work)
+    except KeyboardInterrupt:  # again, while the first was told
+        return 130
+    finally:
+        signals.rest()
+
+
+def _status(work: Callable[[], int]) -> int:
     try:
         return work()
     except ConfigError as error:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _AGAIN_SECONDS = 0.05
 _told_before = sys.unraisablehook
+_settled: set[signal.Signals] = set()
 
 
 class Terminated(KeyboardInterrupt):
@@ -28,12 +29,17 @@ def settle() -> None:
     """
     if threading.current_thread() is not threading.main_thread():
         return
-    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # as bootstrap left it
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, _terminate)
+    for number in ENDING:
+        if signal.getsignal(number) is signal.SIG_DFL:  # SIGINT: as bootstrap left it
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else _terminate)
+            _settled.add(number)
     sys.unraisablehook = _send_again
+
+
+def rest() -> None:
+    """All is done and this process is about to end: nothing is left that a signal could interrupt."""
+    while _settled:
+        signal.signal(_settled.pop(), signal.SIG_IGN)
 
 
 def _terminate(number: int, _: object) -> None:

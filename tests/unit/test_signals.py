@@ -7,6 +7,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+LATE = """
+import os, signal
+from experiments.command import guarded
+
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+status = guarded(lambda: 7)
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    os.kill(os.getpid(), number)
+os._exit(status)
+"""
 SCRIPT = """
 import select, signal, sys
 from experiments import signals
@@ -47,3 +57,9 @@ def test_other_dropped_faults_are_told_as_ever() -> None:
     out, err = said("SIGINT", "fault")
     assert out == "nothing came"
     assert "a fault of somebody else's" in err
+
+
+def test_a_command_that_is_done_keeps_its_status() -> None:
+    command = [sys.executable, "-c", LATE]
+    done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False, timeout=30)
+    assert (done.returncode, done.stderr) == (7, "")
