@@ -27,10 +27,14 @@ $(STAMP): requirements/dev.txt
 	@touch $@
 
 # Where there are real data for the end-to-end tests, the engines are built and checked (Theano compiles for minutes)
-# while the tests that need none run; those that do wait by the same locks as any run. Sweeps mostly sleep: three at once.
+# while the tests that need none run; those that do wait by the same locks as any run. Sweeps mostly sleep: five at
+# once, the slowest first. Of the others as many as two processors bear.
 WITHOUT_ENGINES := tests/unit tests/golden tests/property -n auto --dist loadfile
-SWEEPS := $(wildcard tests/e2e/test_sweep*.py)
-WITH_ENGINES := tests/e2e tests/browser $(addprefix --ignore ,$(SWEEPS))
+SLOWEST := tests/e2e/test_sweep_launchers.py
+SWEEP_FILES := $(SLOWEST) $(filter-out $(SLOWEST),$(wildcard tests/e2e/test_sweep*.py))
+SWEEPS := $(SWEEP_FILES) -n 5 --dist loadgroup
+FAULTS := tests/faults -n 2
+WITH_ENGINES := tests/e2e tests/browser $(addprefix --ignore ,$(SWEEP_FILES)) -n 2 --dist loadfile
 
 test: SHELL := bash
 test: setup  ## everything, as CI runs it
@@ -38,11 +42,11 @@ test: setup  ## everything, as CI runs it
 	  $(BIN)/python -m experiments.environments check >/dev/null 2>&1 & engines=$$!; \
 	  trap 'kill $$engines 2>/dev/null || true' EXIT; \
 	fi; \
-	$(MAKE) --no-print-directory lint && $(PYTEST) $(WITHOUT_ENGINES) && $(PYTEST) $(SWEEPS) -n 3 --dist loadfile && \
-	$(PYTEST) tests/faults && $(PYTEST) $(WITH_ENGINES)
+	$(MAKE) --no-print-directory lint && $(PYTEST) $(WITHOUT_ENGINES) && $(PYTEST) $(SWEEPS) && \
+	$(PYTEST) $(FAULTS) && { wait; $(PYTEST) $(WITH_ENGINES); }
 
 test-sweeps: setup  ## whole sweeps, resumed, through Slurm and Ray, into a server
-	$(PYTEST) $(SWEEPS) -n 3 --dist loadfile
+	$(PYTEST) $(SWEEPS)
 
 test-unit: setup  ## no frameworks, under a minute; -m heavy for the rest
 	$(PYTEST) tests/unit -m "not heavy" -n auto -q
@@ -54,7 +58,7 @@ test-property: setup
 	$(PYTEST) tests/property
 
 test-faults: setup  ## a worker that misbehaves, through the real parent; prints the table of injections
-	$(PYTEST) tests/faults
+	$(PYTEST) $(FAULTS)
 
 test-e2e: setup  ## the real engines, on real data where KBB_TEST_DATA names it
 	$(PYTEST) tests/e2e

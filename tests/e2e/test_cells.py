@@ -6,6 +6,7 @@ KBB_ALL_CELLS=1 trains all 36 cells; without it a set in which every backend and
 import json
 import math
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -27,8 +28,9 @@ Command = Callable[..., CompletedProcess[str]]
 
 @pytest.mark.parametrize(("task", "backend"), CELLS, ids=[f"{task}-{backend}" for task, backend in CELLS])
 def test_cell_trains_on_real_data(
-    task: str, backend: str, command: Command, real_data: Path, tmp_path: Path
+    task: str, backend: str, command: Command, real_data: Path, empty_store: Path, tmp_path: Path
 ) -> None:
+    shutil.copy(empty_store, tmp_path / "mlflow.db")
     done = command(
         "experiments/train.py", f"task={task}", f"backend={backend}", "profile=smoke", "gpu=cpu",
         "data=local", f"data.dir={real_data}", timeout=1700,

@@ -52,14 +52,14 @@ def check(backend: str, folder: Path, *options: str, **settings: Any) -> tuple[i
     config = composed(f"backend={backend}", *([f"backend.python={named}"] if named else [])).backend
     env = ensure(config, "cpu", print)
     job = {
-        "keras_backend": config.keras_backend, "keras_generation": config.keras_generation, "threads": 2, "seed": 1,
+        "keras_backend": config.keras_backend, "keras_generation": config.keras_generation, "threads": 1, "seed": 1,
         "device": {"kind": "cpu", "name": None, "index": 0, "memory_growth": True, "tf32": False},
         "settings": {**config.settings, **settings},
     }
     (folder / "job.json").write_text(json.dumps(job))
     done = subprocess.run(
         [env.python, "-m", "experiments.worker.selfcheck", folder / "job.json", folder / "out.json", *options],
-        cwd=folder, env=worker_variables(env, config, 2, "cpu"), text=True, capture_output=True, timeout=850,
+        cwd=folder, env=worker_variables(env, config, 1, "cpu"), text=True, capture_output=True, timeout=850,
         check=False,
     )
     verdict = folder / "out.json"

@@ -14,6 +14,7 @@ import pytest
 from sweeping import ROOT, Bench
 
 SCRIPT = ROOT / "tests" / "slurm" / "cluster.sh"
+pytestmark = pytest.mark.xdist_group("launchers")  # one Slurm on this machine, not one for each of pytest's processes
 GRID = ("backend=jax,torch,tensorflow2", "hydra/launcher=slurm", "hydra.launcher.partition=main")
 
 
