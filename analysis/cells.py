@@ -215,13 +215,15 @@ def cell(sample: Sample | None, measure: Measure, *, interval: bool = True, othe
     speed = not measure.quality
     if not len(values):
         return Cell(absent=sample.absent(measure), notes=sample.notes(speed) if len(sample.index) > 1 else ())
+    lacking = len(sample.counted) - len(values)
+    notes = (f"{lacking} of {len(sample.counted)} without this figure",) if lacking else ()
     centre = statistics.median(values)
     bounds = statistics.median_interval(values, epochs=sample.epochs(measure)) if interval else None
     return Cell(
         value=centre, text=measure.text(centre), low=bounds.low if bounds else None,
         high=bounds.high if bounds else None, coverage=bounds.coverage if bounds else None,
         interval_text=f"[{measure.text(bounds.low)}, {measure.text(bounds.high)}]" if bounds else "",
-        runs=len(values), marks=sample.marks(speed), notes=sample.notes(speed), run_ids=sample.ids(),
+        runs=len(values), marks=sample.marks(speed), notes=(*notes, *sample.notes(speed)), run_ids=sample.ids(),
     )
 
 

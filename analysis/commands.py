@@ -130,6 +130,7 @@ def runs(args: argparse.Namespace) -> int:
     reading = _reading(args)
     from analysis.formats import grid_markdown
     from analysis.tables import select
+    from analysis.titles import counted
 
     frame = _with_quality(_selected(select(reading.frame, _choice(args)), args.select))[list(_RUN_COLUMNS)]
     _note(reading.remarks())
@@ -139,7 +140,7 @@ def runs(args: argparse.Namespace) -> int:
         text = _records(frame) + "\n"
     else:
         shown = [[_shown(value) for value in line] for line in frame.itertuples(index=False)]
-        text = grid_markdown(_RUN_COLUMNS, shown) + f"\n{len(frame)} runs.\n"
+        text = grid_markdown(_RUN_COLUMNS, shown) + f"\n{counted(len(frame), 'run')}.\n"
     _put(text, args.output, form)
     return 0
 

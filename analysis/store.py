@@ -99,10 +99,16 @@ def read(
     sweeps = ~newer & (frame["kind"] != "run")
     kept = frame[~newer & ~sweeps].sort_values(["start_time", "run_id"], ignore_index=True)
     if kept.empty:
-        others = f" ({foreign} of another project)" if foreign else ""
         raise TrackingError(
-            f"experiment {name!r} in {redacted(address)} holds no run of this project{others}; {_HOW_TO_FILL}")
+            f"experiment {name!r} in {redacted(address)} holds no run {_but(foreign, int(newer.sum()))}")
     return Reading(_with_states(kept), address, name, foreign, int(sweeps.sum()), int(newer.sum()), how)
+
+
+def _but(foreign: int, newer: int) -> str:
+    """What an experiment without a run to read holds in their place, and the next step."""
+    if newer:
+        return f"that this program can read; {newer} written by a newer version of it: update the checkout"
+    return f"of this project{f' ({foreign} of another project)' if foreign else ''}; {_HOW_TO_FILL}"
 
 
 def load(uri: str | None = None, experiment: str | None = None, *, refresh: bool = False) -> "pd.DataFrame":

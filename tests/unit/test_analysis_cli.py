@@ -269,7 +269,7 @@ def test_runs_are_listed_and_selected(cli: Cli, planted_store: Make) -> None:
     rows = list(csv.DictReader(io.StringIO(cli("runs", "--format", "csv", uri=uri).stdout)))
     assert {(row["backend"], row["state"], row["last_quality"]) for row in rows} == {
         ("jax", "finished", "0.98"), ("torch", "finished", "0.5"), ("jax", "failed", "")}
-    assert "1 runs." in cli("runs", "--select", "backend=torch", uri=uri).stdout
+    assert "1 run." in cli("runs", "--select", "backend=torch", uri=uri).stdout
     assert len(json.loads(cli("runs", "--format", "json", uri=uri).stdout)) == 3
 
 

@@ -187,6 +187,12 @@ def test_runs_of_others_are_ignored_and_counted(planted_store: Make, kbb_cache: 
     assert any("newer version of this program" in line for line in reading.remarks())
 
 
+def test_runs_of_a_newer_version_alone_are_told_as_that(planted_store: Make) -> None:
+    uri = planted_store([planted.run(tags={names.TAG_SCHEMA: str(names.SCHEMA_VERSION + 1)})])
+    with pytest.raises(TrackingError, match="1 written by a newer version of it: update the checkout"):
+        store.read(uri)
+
+
 @pytest.mark.parametrize("damage", ["cut", "garbage", "other layout", "gone"])
 def test_a_damaged_cache_is_read_anew(planted_store: Make, kbb_cache: Path, damage: str) -> None:
     uri = planted_store(planted.grid(tasks=["mnist_mlp"], repetitions=1))

@@ -203,6 +203,14 @@ def test_missing_and_infinite_figures_are_gaps(tables: Callable[..., dict[str, T
     assert cells["jax"].bold
 
 
+def test_a_cell_says_how_many_of_its_runs_lack_the_figure(tables: Callable[..., dict[str, Table]]) -> None:
+    odd = run(backend="jax", repetition=6, metrics={"steady_train_seconds": math.nan})
+    found = tables([*five("jax", 0.5), odd])
+    speed = column(found["mnist_mlp.speed"])["jax"]
+    assert (speed.runs, speed.notes) == (5, ("1 of 6 without this figure",))
+    assert column(found["mnist_mlp.quality"])["jax"].notes == ()
+
+
 def test_runs_that_still_go_on_are_not_counted(tables: Callable[..., dict[str, Table]]) -> None:
     going = run(backend="jax", seconds=0.001, repetition=9)
     going.status = "RUNNING"
