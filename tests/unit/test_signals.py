@@ -11,7 +11,8 @@ LATE = """
 import os, signal
 from experiments.command import guarded
 
-signal.signal(signal.SIGINT, signal.SIG_DFL)
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_DFL)
 status = guarded(lambda: 7)
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
     os.kill(os.getpid(), number)
@@ -21,9 +22,9 @@ SCRIPT = """
 import select, signal, sys
 from experiments import signals
 
-signal.signal(signal.SIGINT, signal.SIG_DFL)
-signals.settle()
 number = getattr(signal, sys.argv[1])
+signal.signal(number, signal.SIG_DFL)
+signals.settle()
 
 class Dropped:
     def __del__(self):
