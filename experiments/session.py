@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 LONGEST_PAUSE_SECONDS = 300.0
+PATIENCE_SECONDS = 2.0  # for a store that is being written to when a signal arrives
 
 
 class Session:
@@ -96,7 +97,8 @@ class Session:
         from experiments.tracking.recorder import Recorder
 
         try:
-            self.recorder = Recorder(store, self.job, resume=self.job["mlflow_run_id"])
+            with signals.deferred(PATIENCE_SECONDS):
+                self.recorder = Recorder(store, self.job, resume=self.job["mlflow_run_id"])
             self.flush(force=True)
         except Exception as error:
             self._lose_store(error)
@@ -126,7 +128,8 @@ class Session:
         if self.recorder is None or not (force or (self._unsent and now >= self._next_flush)):
             return
         try:
-            self.recorder.flush()
+            with signals.deferred(PATIENCE_SECONDS):
+                self.recorder.flush()
         except Exception as error:
             self._lose_store(error)
         else:
@@ -206,14 +209,15 @@ class Session:
             except OSError as error:
                 self.view.warn(f"{self.journal.path}: {error.strerror or error}; this run's end could not be written")
             try:
-                with shield.lowered():
+                with shield.lowered(), signals.deferred(PATIENCE_SECONDS):
                     if event is not None:
                         kept = self._hand_over(event)
                     else:
                         self.flush(force=True)
             except KeyboardInterrupt:
                 shield.arrived.append(0)
-                self.view.warn("interrupted while the run was sent to the tracking store")
+                if not kept:
+                    self.view.warn("interrupted while the run was sent to the tracking store")
             self._tell_end(state, reason, kept)
         if shield.arrived and state != names.KILLED:
             raise KeyboardInterrupt

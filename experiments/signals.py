@@ -3,9 +3,10 @@
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
@@ -59,6 +60,42 @@ def _send_again(unraisable: "UnraisableHookArgs") -> None:
     with suppress(RuntimeError):  # no thread can be started while the interpreter shuts down
         # A moment later: here, still below the callback, it would be dropped once more.
         threading.Timer(_AGAIN_SECONDS, signal.pthread_kill, (main, number)).start()
+
+
+@contextmanager
+def deferred(seconds: float) -> Iterator[None]:
+    """Lets a short piece of work come to its end before a signal strikes; a second one, or `seconds`, cut it short.
+
+    A transaction that is torn keeps its lock on the store, and whatever is written next waits for that.
+    """
+    handlers = _raising() if threading.current_thread() is threading.main_thread() else {}
+    arrived: list[int] = []
+    timers: list[threading.Timer] = []
+
+    def hold(number: int, frame: FrameType | None) -> None:
+        arrived.append(number)
+        if len(arrived) > 1:
+            handlers[number](number, frame)
+        timers.append(threading.Timer(seconds, signal.pthread_kill, (threading.get_ident(), number)))
+        timers[0].daemon = True
+        timers[0].start()
+
+    for number in handlers:
+        signal.signal(number, hold)
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for timer in timers:
+            timer.cancel()
+        if len(arrived) == 1:
+            handlers[arrived[0]](arrived[0], None)
+
+
+def _raising() -> dict[int, Callable[[int, FrameType | None], Any]]:
+    """The handlers of signals that end this process, as far as it has any of its own."""
+    return {number: handler for number in ENDING if callable(handler := signal.getsignal(number))}
 
 
 class Shield:

@@ -64,3 +64,44 @@ def test_a_command_that_is_done_keeps_its_status() -> None:
     command = [sys.executable, "-c", LATE]
     done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False, timeout=30)
     assert (done.returncode, done.stderr) == (7, "")
+
+
+WORK = """
+import signal, sys, threading, time
+from experiments import signals
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+def strike():
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+done = "torn"
+begin = time.monotonic()
+for after in map(float, sys.argv[3:]):
+    threading.Timer(after, strike).start()
+try:
+    with signals.deferred(float(sys.argv[1])):
+        for _ in range(10):
+            time.sleep(float(sys.argv[2]) / 10)
+        done = "whole"
+        raise OSError("the work failed")
+except OSError:
+    print("not interrupted")
+except KeyboardInterrupt:
+    print(done, time.monotonic() - begin < 5)
+assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+"""
+
+
+@pytest.mark.parametrize(("patience", "work", "strikes", "words"), [
+    ("9", "1", ["0.3"], "whole True"), ("9", "1", [], "not interrupted"),
+    ("0.5", "20", ["0.2"], "torn True"), ("9", "20", ["0.2", "0.5"], "torn True"),
+], ids=["finished first", "nothing came", "patience ends", "a second signal"])
+def test_work_comes_to_its_end_before_a_signal_strikes(
+    patience: str, work: str, strikes: list[str], words: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WORK, patience, work, *strikes], cwd=ROOT, text=True, capture_output=True, check=False,
+        timeout=60,
+    )
+    assert (done.stdout.strip(), done.stderr, done.returncode) == (words, "", 0)
