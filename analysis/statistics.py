@@ -150,9 +150,14 @@ def _percentiles(draws: Floats, shares: tuple[float, float]) -> tuple[float, flo
     places = [share * (draws.size - 1) for share in shares]
     needed = sorted({int(one) for place in places for one in (math.floor(place), math.ceil(place))})
     sorted_there = np.partition(draws, needed)
-    low, high = (float(sorted_there[math.floor(place)]) * (1 - place % 1)
-                 + float(sorted_there[math.ceil(place)]) * (place % 1) for place in places)
+    low, high = (_between(float(sorted_there[math.floor(place)]), float(sorted_there[math.ceil(place)]), place % 1)
+                 for place in places)
     return low, high
+
+
+def _between(low: float, high: float, share: float) -> float:
+    """Linear interpolation that rounding takes no further than its ends."""
+    return min(low + (high - low) * share, high)
 
 
 def _rank(uniform: Floats, count: "int | npt.NDArray[np.int64]") -> npt.NDArray[np.int64]:
