@@ -105,3 +105,20 @@ def test_work_comes_to_its_end_before_a_signal_strikes(
         timeout=60,
     )
     assert (done.stdout.strip(), done.stderr, done.returncode) == (words, "", 0)
+
+
+def test_a_handler_that_does_not_raise_is_called_once_and_again() -> None:
+    script = """
+import signal
+from experiments import signals
+
+seen = []
+signal.signal(signal.SIGTERM, lambda number, _: seen.append(number))
+with signals.deferred(9):
+    for _ in range(3):
+        signal.raise_signal(signal.SIGTERM)
+assert len(seen) == 2, seen
+"""
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False, timeout=30)
+    assert (done.returncode, done.stderr) == (0, "")
