@@ -8,6 +8,7 @@ import os
 import sys
 from typing import NoReturn
 
+from experiments import collector
 from experiments.bootstrap import require_project_environment
 from experiments.errors import UserError
 
@@ -126,7 +127,8 @@ def main(arguments: list[str] | None = None) -> int:
     from analysis import commands
 
     try:
-        status = commands.run(args)
+        with collector.paused(lasting=True):  # until the process ends
+            status = commands.run(args)
         sys.stdout.flush()
         return status
     except UserError as error:

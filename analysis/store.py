@@ -4,7 +4,6 @@ Reads through MLflow's public client alone and writes nothing to the store. `ana
 read, so that an unchanged store costs neither a query nor the import of MLflow.
 """
 
-import gc
 import json
 import os
 import re
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.columns import BY_NAME, COLUMNS, FLOAT, INT, TIME
-from experiments import names
+from experiments import collector, names
 from experiments.errors import TrackingError
 from experiments.paths import project_root
 
@@ -131,7 +130,7 @@ def open_client(uri: str) -> "MlflowClient":
     for key, value in (("MLFLOW_HTTP_REQUEST_TIMEOUT", "15"), ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2"),
                        ("MLFLOW_LOGGING_LEVEL", "ERROR"), ("GIT_PYTHON_REFRESH", "quiet")):
         os.environ.setdefault(key, value)
-    with told_in_one_line(uri):
+    with collector.paused(lasting=True), told_in_one_line(uri):
         from mlflow import MlflowClient
 
         return MlflowClient(tracking_uri=uri, registry_uri=uri)
@@ -193,7 +192,8 @@ def read_all(client: "MlflowClient", experiment: str) -> "pd.DataFrame":
     """Every run of ours in the experiment, page by page."""
     import pandas as pd
 
-    with gc_paused():
+    # Half of the time of a large search is Python's collector walking rows that will all be kept.
+    with collector.paused():
         frames = [to_frame(page) for page in pages(client, experiment, OURS)]
     return pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
 
@@ -207,18 +207,6 @@ def pages(client: "MlflowClient", experiment: str, filter_string: str) -> Iterat
         token = page.token
         if not token:
             return
-
-
-class gc_paused:  # noqa: N801
-    """Half of the time of a large search is Python's collector walking rows that will all be kept."""
-
-    def __enter__(self) -> None:
-        self._was_on = gc.isenabled()
-        gc.disable()
-
-    def __exit__(self, *details: object) -> None:
-        if self._was_on:
-            gc.enable()
 
 
 def to_frame(runs: Iterable[Any]) -> "pd.DataFrame":

@@ -12,7 +12,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from analysis import store
-from experiments import names
+from experiments import collector, names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +48,7 @@ def update(client: "MlflowClient", experiment: str, known: "pd.DataFrame") -> tu
 
     if len(known) >= SMALL:
         try:
-            with store.gc_paused():
+            with collector.paused():
                 return _Sync(client, experiment).update(known), "updated"
         except (Surprise, MlflowException):
             pass

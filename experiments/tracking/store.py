@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments import names
+from experiments import collector, names
 from experiments.config import TrackingConfig
 from experiments.errors import TrackingError
 from experiments.paths import cache_root, project_root
@@ -53,13 +53,13 @@ def connect(tracking: TrackingConfig) -> Store:
         os.environ.setdefault(key, value)
     uri = absolute_uri(tracking.uri or default_uri())
     try:
-        with quiet():
+        with collector.paused(lasting=True), quiet():
             from mlflow import MlflowClient  # takes seconds: before the lock
 
-        # A folder in the address is relative to the directory MLflow finds itself in.
-        with quiet(), contextlib.chdir(_home_of(uri)), _creation_lock(uri):
-            client = MlflowClient(tracking_uri=uri, registry_uri=uri)
-            return Store(client, uri, _experiment(client, uri, tracking.experiment))
+            # A folder in the address is relative to the directory MLflow finds itself in.
+            with contextlib.chdir(_home_of(uri)), _creation_lock(uri):
+                client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+                return Store(client, uri, _experiment(client, uri, tracking.experiment))
     except Exception as error:  # MLflow, SQLAlchemy and requests each raise their own
         raise TrackingError(
             f"tracking store {redacted(uri)} does not answer ({brief(error)}); "
@@ -76,7 +76,7 @@ def existing(tracking: TrackingConfig) -> Store | None:
     if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
         return None
     try:
-        with quiet():
+        with collector.paused(lasting=True), quiet():
             from mlflow import MlflowClient
 
             client = MlflowClient(tracking_uri=uri, registry_uri=uri)

@@ -1,0 +1,48 @@
+"""Collecting garbage is paused where there is none, and comes back."""
+
+import gc
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from experiments import collector
+
+ROOT = Path(__file__).resolve().parents[2]
+LASTING = """
+import gc
+from experiments import collector
+
+class Node:
+    pass
+
+def cycle():
+    node = Node()
+    node.itself = node
+
+before = gc.get_freeze_count()  # not 0 in every version
+with collector.paused(lasting=True):
+    cycle()
+frozen = gc.get_freeze_count()
+with collector.paused(lasting=True):
+    cycle()
+print(gc.isenabled(), frozen > before + 1000, gc.get_freeze_count() == frozen, gc.isenabled())
+print(sum(isinstance(found, Node) for found in gc.get_objects()), gc.collect() > 0)
+print(sum(isinstance(found, Node) for found in gc.get_objects()))
+"""
+
+
+def test_it_is_off_within_and_on_again_whatever_happens() -> None:
+    assert gc.isenabled()
+    with pytest.raises(ZeroDivisionError), collector.paused():
+        with collector.paused():
+            assert not gc.isenabled()
+        assert not gc.isenabled()  # the inner block found it off
+        1 / 0  # noqa: B018
+    assert gc.isenabled()
+
+
+def test_what_lasts_is_left_out_once_and_later_garbage_is_found() -> None:
+    done = subprocess.run([sys.executable, "-c", LASTING], cwd=ROOT, text=True, capture_output=True, check=True)
+    assert done.stdout.split() == ["True"] * 4 + ["1", "True", "0"]
