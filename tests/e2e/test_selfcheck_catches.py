@@ -120,7 +120,8 @@ def test_updates_that_overtake_gradients_are_caught_on_tensorflow_1(tmp_path: Pa
     status, verdict, output = check("tensorflow", tmp_path, gated_gradients=False)
     wrong = failed(verdict)
     assert status == UNSOUND, output
-    assert any(name.endswith(".gradient") for name in wrong)
+    # An optimizer's updates are always too early; those that gradients are read from, most of the time.
+    assert any(".step_" in name for name in wrong), wrong
     assert not any(name.endswith(".forward") for name in wrong)
 
 
