@@ -15,6 +15,7 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _AGAIN_SECONDS = 0.05
 _told_before = sys.unraisablehook
 _settled: set[signal.Signals] = set()
+_arrived: list[int] = []
 
 
 class Terminated(KeyboardInterrupt):
@@ -30,9 +31,10 @@ def settle() -> None:
     """
     if threading.current_thread() is not threading.main_thread():
         return
+    _arrived.clear()
     for number in ENDING:
         if signal.getsignal(number) is signal.SIG_DFL:  # SIGINT: as bootstrap left it
-            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else _terminate)
+            signal.signal(number, _interrupt)
             _settled.add(number)
     sys.unraisablehook = _send_again
 
@@ -43,10 +45,26 @@ def rest() -> None:
         signal.signal(_settled.pop(), signal.SIG_IGN)
 
 
-def _terminate(number: int, _: object) -> None:
+def heed() -> None:
+    """Raise anew what a signal raised, where somebody else's code dropped it; to be asked before a long wait.
+
+    A compiled module that asks whether an attribute is there takes whatever is raised meanwhile for a no.
+    """
+    if _arrived:
+        raise _ending(_arrived[-1])
+
+
+def _interrupt(number: int, _: object) -> None:
+    _arrived.append(number)
+    raise _ending(number)
+
+
+def _ending(number: int) -> KeyboardInterrupt:
+    if number == signal.SIGINT:
+        return KeyboardInterrupt()
     end = Terminated(f"ended by {signal.Signals(number).name}")
     end.number = signal.Signals(number)
-    raise end
+    return end
 
 
 def _send_again(unraisable: "UnraisableHookArgs") -> None:

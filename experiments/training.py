@@ -7,7 +7,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
-from experiments import devices, energy, environments, host, identity, journal, names, summary
+from experiments import devices, energy, environments, host, identity, journal, names, signals, summary
 from experiments.process import LOG, LOG_LIMIT_BYTES, Exit, Worker
 from experiments.session import Session, plan
 
@@ -40,6 +40,7 @@ def train(
         job = _job(session, device, threads, data, worker.notify_write)
         (session.folder / "job.json").write_text(json.dumps(job, indent=1))
         before = _Machine(device.index)
+        signals.heed()
         follower.pid = worker.start(config.affinity)
         end = worker.follow(follower.news, follower.deadline)
     finally:
@@ -98,6 +99,7 @@ class Training:
         self.session.flush()
         while self._take():
             self.session.flush()
+        signals.heed()
 
     def _take(self) -> bool:
         events = self.follower.new_events()

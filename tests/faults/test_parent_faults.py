@@ -129,6 +129,39 @@ def test_killed_and_started_again_measures_anew(place: Place, injection: Injecti
     injection.holds("parent: SIGKILL, then another run", None, "finished", ingest=False, shown="killed, finished")
 
 
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_signal_that_a_library_drops(place: Place, injection: Injection, name: str) -> None:
+    """Some compiled modules drop what a signal raises while they are imported; here, whatever looks for a device."""
+    place.plan("hang", "begin")
+    script = f"""
+import os, runpy, signal, sys
+sys.path[0] = sys.argv[1]; sys.argv[:] = sys.argv[2:]
+from experiments import devices
+from experiments.bootstrap import require_project_environment
+require_project_environment()
+choose = devices.choose
+
+def deaf(*arguments):
+    try:
+        signal.raise_signal(signal.{name})
+    except KeyboardInterrupt:
+        return choose(*arguments)
+
+devices.choose = deaf
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+    command = [sys.executable, "-c", script, str(ROOT), str(ROOT / "experiments" / "train.py"), "task=mnist_mlp",
+               "backend=jax", "gpu=cpu", "profile=smoke", "data=synthetic", "threads=1", "fraction=0.001",
+               f"backend.python={place.interpreter()}"]  # fmt: skip
+    with (place.folder / "output-0").open("w") as output, (place.folder / "errors-0").open("w") as errors:
+        done = subprocess.run(
+            command, env=place.environment(), cwd=ROOT, stdout=output, stderr=errors, timeout=30, check=False
+        )
+    assert done.returncode == 130, place.everything_said()
+    says = "interrupted by Ctrl-C" if name == "SIGINT" else "ended by SIGTERM"
+    injection.holds(f"parent: {name} that a library drops", "killed", says)
+
+
 @pytest.mark.parametrize("seconds", [0.05, 0.3, 0.8, 1.5, 2.5])
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_signal_to_the_whole_command_while_it_starts(

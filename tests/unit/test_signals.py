@@ -60,6 +60,30 @@ def test_other_dropped_faults_are_told_as_ever() -> None:
     assert "a fault of somebody else's" in err
 
 
+def test_a_signal_that_others_drop_is_heeded_later() -> None:
+    script = """
+import signal
+from experiments import signals
+
+signals.heed()  # nothing came
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, signal.SIG_DFL)
+    signals.settle()
+    signals.heed()  # what came before counts no more
+    try:
+        signal.raise_signal(number)
+    except BaseException:
+        pass
+    try:
+        signals.heed()
+    except KeyboardInterrupt as stop:
+        print(type(stop).__name__, stop)
+"""
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False, timeout=30)
+    assert (done.stdout, done.stderr) == ("KeyboardInterrupt \nTerminated ended by SIGTERM\n", "")
+
+
 def test_a_command_that_is_done_keeps_its_status() -> None:
     command = [sys.executable, "-c", LATE]
     done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False, timeout=30)
