@@ -80,10 +80,10 @@ bench-analysis: setup
 	$(BIN)/python benchmarks/bench_analysis.py
 
 server: setup  ## MLflow on PostgreSQL, this machine only: then tracking=server
-	$(BIN)/python -m experiments.server start
+	$(BIN)/python -m experiments.tracking.server start
 
 server-stop:
-	$(BIN)/python -m experiments.server stop
+	$(BIN)/python -m experiments.tracking.server stop
 
 doctor: setup
 	$(BIN)/python -m experiments.doctor

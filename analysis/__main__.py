@@ -1,153 +1,321 @@
 """The command line, `python -m analysis COMMAND`.
 
-Importing this module costs nothing beyond argparse: --help and refused arguments answer at once.
+Importing this module costs little: each command imports what it needs, so that --help and refused arguments
+answer at once.
 """
 
-import argparse
 import os
 import sys
-from typing import NoReturn
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from experiments import collector
-from experiments.bootstrap import require_project_environment
-from experiments.errors import UserError
+from experiments.errors import DONE, INTERRUPTED, USER_MISTAKE, ConfigError, fail
+
+try:
+    import click
+except ImportError:
+    message = f"{sys.executable} lacks click; run `make setup`, then `source .venv/bin/activate`"
+    sys.exit(fail(ConfigError(message)))
+
+if TYPE_CHECKING:
+    from analysis.store.read import Reading
 
 VIEWS = ("standard", "2017", "wide")
 SOURCES = ("measured", "published", "all")
 TABLE_FORMATS = ("md", "latex", "csv", "json", "html")
-MEASURES = ("speed", "throughput", "total", "compile", "first", "import", "validation", "target", "memory",
-            "device_memory", "energy", "cost", "epoch")
+# The keys of analysis.tables.pairs.MEASURES, whose import takes a second; a test holds them equal.
+MEASURES = (
+    *("speed", "throughput", "total", "compile", "first", "import", "validation", "target"),
+    *("memory", "device_memory", "energy", "cost", "epoch"),
+)
+_SELECTION_HELP = "only these runs (same syntax as `compare`)"
+Options = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
-class _Parser(argparse.ArgumentParser):
-    """Refuses arguments in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Print one line and end with status 2."""
-        print(f"error: {message}; `{self.prog} --help` tells more", file=sys.stderr)
-        sys.exit(2)
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def commands() -> None:
+    """Which Keras backend, on which device, for which network: tables, findings and a report."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """The commands and their options."""
-    top = _Parser(
-        prog="python -m analysis", description="Which Keras backend, on which device, for which network: "
-        "tables, findings and a report from the runs in an MLflow store.")
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _tables(commands.add_parser("tables", help="comparison tables: backends against devices, task by task"))
-    _report(commands.add_parser("report", help="one self-contained HTML page of everything"))
-    _findings(commands.add_parser("findings", help="sentences that the numbers support, with their arithmetic"))
-    _compare(commands.add_parser("compare", help="two selections of runs side by side; can fail on a regression"))
-    _runs(commands.add_parser("runs", help="list the runs"))
-    _export(commands.add_parser("export", help="the tidy table as Parquet, CSV or JSON"))
-    columns = commands.add_parser("columns", help="what the columns of the tidy table mean, with types and units")
-    columns.add_argument("--epochs", action="store_true", help="of the table of epochs")
-    published = commands.add_parser(
-        "import-published", help="bring the results that others published in 2017 into the store, once")
-    _store(published, refresh=False)
-    return top
-
-
-def _store(one: argparse.ArgumentParser, refresh: bool = True) -> None:
-    one.add_argument("--uri", metavar="URI", help="the MLflow store; default: MLFLOW_TRACKING_URI, else mlflow.db in "
-                                                  "the project's folder")
-    one.add_argument("--experiment", metavar="NAME", help="the experiment; default: keras-backend-benchmark")
-    if refresh:
-        one.add_argument("--refresh", action="store_true", help="read every run again instead of what has changed")
-
-
-def _choice(one: argparse.ArgumentParser, source: str) -> None:
-    one.add_argument("--source", choices=SOURCES, default=source,
-                     help=f"runs measured here, results published by others, or both; default: {source}")
-    one.add_argument("--profile", metavar="NAME", help="runs of this profile only")
-    one.add_argument("--sweep", metavar="ID", help="runs of this sweep only")
-    one.add_argument("--pool-hosts", action="store_true",
-                     help="runs of several machines with the same processor's name in one column")
-
-
-def _output(one: argparse.ArgumentParser, formats: tuple[str, ...]) -> None:
-    one.add_argument("--format", choices=formats, help=f"default: by the file's ending, else {formats[0]}")
-    one.add_argument("-o", "--output", metavar="FILE", help="write to a file instead of the terminal")
-
-
-def _tables(one: argparse.ArgumentParser) -> None:
-    one.add_argument("--view", choices=VIEWS, default="standard",
-                     help="standard: quality and steady speed; 2017: that page's figures, mean seconds per epoch; "
-                          "wide: every figure of a run; default: standard")
-    _choice(one, "measured")
-    _output(one, TABLE_FORMATS)
-    _store(one)
-
-
-def _report(one: argparse.ArgumentParser) -> None:
-    one.add_argument("-o", "--output", metavar="FILE", default="report.html", help="default: report.html")
-    one.add_argument("--ui-url", metavar="URL", help="address of MLflow's UI, for links to the runs")
-    _store(one)
-
-
-def _findings(one: argparse.ArgumentParser) -> None:
-    _choice(one, "all")
-    _output(one, ("md", "json"))
-    _store(one)
-
-
-def _compare(one: argparse.ArgumentParser) -> None:
-    one.description = "Pairs the cells of two selections and judges the second against the first."
-    one.epilog = ("A selection is key=value, several parted by commas: backend=jax,profile=quick. Of a commit the "
-                  "first digits are enough, of a device a part of its name. Status: 0; 1 for a regression under "
-                  "--fail-if-slower; 2 where nothing could be compared.")
-    one.add_argument("first", metavar="A", help="what is compared with, such as commit=1a2b3c")
-    one.add_argument("second", metavar="B", help="what is judged, such as commit=4d5e6f")
-    one.add_argument("--measure", choices=MEASURES, default="speed", help="default: speed (steady training epoch)")
-    one.add_argument("--fail-if-slower", metavar="5%",
-                     help="end with status 1 where B is shown to be slower by at least so much, or no longer finishes")
-    one.add_argument("--pool-hosts", action="store_true", help="pair runs of different machines")
-    _output(one, ("md", "json"))
-    _store(one)
-
-
-def _runs(one: argparse.ArgumentParser) -> None:
-    _choice(one, "all")
-    one.add_argument("--select", metavar="KEY=VALUE,…", help="such runs only, as in compare")
-    _output(one, ("md", "csv", "json"))
-    _store(one)
-
-
-def _export(one: argparse.ArgumentParser) -> None:
-    one.add_argument("-o", "--output", metavar="FILE", required=True, help="ending in .parquet, .csv or .json")
-    one.add_argument("--epochs", action="store_true", help="the table of epochs instead of that of runs")
-    one.add_argument("--select", metavar="KEY=VALUE,…", help="such runs only, as in compare")
-    _store(one)
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run one command. Status: 0 done, 1 a regression, 2 bad input (told in one line), 130 Ctrl-C."""
-    args = parser().parse_args(arguments)
-    require_project_environment()
-    from analysis import commands
-
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command. Status: 0 done, 1 a regression, 2 refused (one line), 70 our bug, 130 interrupted."""
     try:
-        with collector.paused(lasting=True):  # until the process ends
-            status = commands.run(args)
+        status = commands.main(
+            args=None if arguments is None else list(arguments),
+            prog_name="python -m analysis",
+            complete_var="_KBB_ANALYSIS_COMPLETE",
+            standalone_mode=False,
+        )
         sys.stdout.flush()
-        return status
-    except UserError as error:
-        return _fail(str(error))
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+        return status if isinstance(status, int) else DONE
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return USER_MISTAKE
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context is not None else "python -m analysis"
+        text = " ".join(error.format_message().split()).rstrip(".")
+        return fail(ConfigError(f"{text}; see `{path} --help`"))
+    except click.Abort:
+        return INTERRUPTED
     except BrokenPipeError:  # `| head` has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except Exception as error:
-        if os.environ.get("KBB_TRACEBACK"):
-            raise
-        return _fail(f"{type(error).__name__}: {error}; this is a fault of the program, KBB_TRACEBACK=1 shows where")
+        return DONE
+    except (Exception, KeyboardInterrupt) as error:
+        return fail(error)
 
 
-def _fail(message: str) -> int:
-    print("error: " + " ".join(message.split()), file=sys.stderr)
-    return 2
+# Options that several commands share ------------------------------------------------------------
+
+
+def _all_of(*options: Options) -> Options:
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+def _store(refresh: bool = True) -> Options:
+    options = [
+        click.option(
+            "--uri",
+            metavar="URI",
+            help="the MLflow store; default: MLFLOW_TRACKING_URI, else mlflow.db in the project",
+        ),
+        click.option(
+            "--experiment", metavar="NAME", help="the experiment; default: keras-backend-benchmark"
+        ),
+    ]
+    if refresh:
+        text = "read every run again, even if the store has not changed"
+        options.append(click.option("--refresh", is_flag=True, help=text))
+    return _all_of(*options)
+
+
+def _choice(source: str) -> Options:
+    return _all_of(
+        click.option(
+            "--source",
+            type=click.Choice(SOURCES),
+            default=source,
+            help=f"runs measured here, results published by others, or both; default: {source}",
+        ),
+        click.option("--profile", metavar="NAME", help="only runs of this profile"),
+        click.option("--sweep", metavar="ID", help="only runs of this sweep"),
+        click.option(
+            "--pool-hosts",
+            is_flag=True,
+            help="put runs of several machines with the same processor into one column",
+        ),
+    )
+
+
+def _output(*formats: str) -> Options:
+    return _all_of(
+        click.option(
+            "--format",
+            "form",
+            type=click.Choice(formats),
+            help=f"default: by the file's ending, else {formats[0]}",
+        ),
+        click.option(
+            "-o", "--output", metavar="FILE", help="write to a file instead of the terminal"
+        ),
+    )
+
+
+_SELECT = click.option("--select", metavar="KEY=VALUE,…", help=_SELECTION_HELP)
+
+
+def _read(options: dict[str, Any]) -> "Reading":
+    from analysis.store.read import read
+
+    return read(options["uri"], options["experiment"], refresh=options["refresh"])
+
+
+# Commands --------------------------------------------------------------------------------------
+
+
+@commands.command()
+@click.option(
+    "--view",
+    type=click.Choice(VIEWS),
+    default="standard",
+    help="standard: quality and steady speed; 2017: that page's figures, mean seconds per epoch; "
+    "wide: every figure of a run; default: standard",
+)
+@_choice("measured")
+@_output(*TABLE_FORMATS)
+@_store()
+def tables(view: str, **options: Any) -> None:
+    """Print comparison tables: backends against devices, task by task."""
+    from analysis.output import prepare_output
+
+    output = prepare_output(options, "md")
+    reading = _read(options)
+    from analysis.store.select import choice_of
+    from analysis.tables.render import render
+    from analysis.tables.views import document
+
+    found = document(reading, choice_of(options, view))
+    if output.form == "csv":
+        output.note(reading.remarks())
+    output.put(render(found, output.form))
+
+
+@commands.command()
+@click.option("-o", "--output", metavar="FILE", default="report.html", help="default: report.html")
+@click.option("--ui-url", metavar="URL", help="address of MLflow's UI, for links to the runs")
+@_store()
+def report(output: str, ui_url: str | None, **options: Any) -> None:
+    """Write one self-contained HTML page of everything."""
+    from analysis.output import check_output
+
+    check_output(output)
+    reading = _read(options)
+    from analysis.report.build import write
+
+    click.echo(f"{output}: {write(reading, Path(output), ui_url) / 1e6:.2f} MB")
+
+
+@commands.command()
+@_choice("all")
+@_output("md", "json")
+@_store()
+def findings(**options: Any) -> None:
+    """Print sentences that the numbers support, with their arithmetic."""
+    from analysis.output import prepare_output
+
+    output = prepare_output(options, "md")
+    reading = _read(options)
+    from analysis.report.findings import as_text
+    from analysis.store.select import choice_of
+
+    output.put(as_text(reading, choice_of(options), output.form))
+
+
+@commands.command()
+@click.argument("first", metavar="A")
+@click.argument("second", metavar="B")
+@click.option(
+    "--measure",
+    type=click.Choice(MEASURES),
+    default="speed",
+    help="default: speed (steady training epoch)",
+)
+@click.option(
+    "--fail-if-slower",
+    metavar="5%",
+    help="end with status 1 if B is shown to be slower by at least this much, or no longer finishes",
+)
+@click.option("--pool-hosts", is_flag=True, help="pair runs of different machines")
+@_output("md", "json")
+@_store()
+def compare(
+    first: str, second: str, measure: str, fail_if_slower: str | None, **options: Any
+) -> None:
+    """Pair the cells of two selections and judge B against A.
+
+    A selection is key=value pairs separated by commas: backend=jax,profile=quick. The first digits of a
+    commit and a part of a device's name are enough. Status: 0; 1 for a regression under --fail-if-slower;
+    2 if nothing could be compared.
+    """
+    from analysis.output import prepare_output
+    from analysis.store.select import parse, percentage
+
+    selections = parse(first), parse(second)
+    limit = percentage(fail_if_slower) if fail_if_slower is not None else None
+    output = prepare_output(options, "md")
+    reading = _read(options)
+    from analysis.tables.pairs import MEASURES as KNOWN
+    from analysis.tables.pairs import as_text, judge
+    from analysis.tables.pairs import compare as compare_
+
+    result = compare_(
+        reading.frame,
+        *selections,
+        measure=KNOWN[measure],
+        names_=(first, second),
+        pool_hosts=options["pool_hosts"],
+    )
+    output.put(as_text(result, limit, output.form))
+    if limit is not None:
+        judge(result, limit)
+
+
+@commands.command()
+@_choice("all")
+@_SELECT
+@_output("md", "csv", "json")
+@_store()
+def runs(select: str | None, **options: Any) -> None:
+    """List the runs, newest last."""
+    from analysis.output import prepare_output
+
+    output = prepare_output(options, "md")
+    reading = _read(options)
+    from analysis.store.listing import as_text
+    from analysis.store.select import choice_of, selected
+    from analysis.store.select import select as select_
+
+    output.note(reading.remarks())
+    frame = selected(select_(reading.frame, choice_of(options)), select)
+    output.put(as_text(frame, output.form))
+
+
+@commands.command()
+@click.option(
+    "-o", "--output", metavar="FILE", required=True, help="ending in .parquet, .csv or .json"
+)
+@click.option("--epochs", is_flag=True, help="the table of epochs instead of that of runs")
+@_SELECT
+@_store()
+def export(output: str, epochs: bool, select: str | None, **options: Any) -> None:
+    """Write the tidy table as Parquet, CSV or JSON."""
+    from analysis.output import check_output, note
+    from analysis.store.listing import EXPORT_ENDINGS, write_table
+    from analysis.store.select import selected
+
+    if Path(output).suffix.lower() not in EXPORT_ENDINGS:
+        raise ConfigError(f"{output}: name a file that ends in {', '.join(EXPORT_ENDINGS)}")
+    check_output(output)
+    reading = _read(options)
+    note(reading.remarks())
+    frame = selected(reading.frame, select)
+    if epochs:
+        from analysis.store.epochs import read
+
+        frame = read(frame, options["uri"], options["experiment"])
+    shape = write_table(Path(output), frame, epochs)
+    click.echo(f"{output}: {shape[0]} rows, {shape[1]} columns", err=True)
+
+
+@commands.command()
+@click.option("--epochs", is_flag=True, help="of the table of epochs")
+def columns(epochs: bool) -> None:
+    """Explain the columns of the tidy table, with types and units."""
+    from analysis.store.columns import COLUMNS, EPOCH_COLUMNS
+    from analysis.tables.grid import grid_markdown
+
+    listed = EPOCH_COLUMNS if epochs else COLUMNS
+    rows = [
+        (column.name, column.dtype, column.unit, f"{column.kind} {column.key}", column.meaning)
+        for column in listed
+    ]
+    click.echo(grid_markdown(("Column", "Type", "Unit", "MLflow", "Meaning"), rows), nl=False)
+
+
+@commands.command("import-published")
+@_store(refresh=False)
+def import_published(uri: str | None, experiment: str | None) -> None:
+    """Add the results that others published in 2017 to the store, once."""
+    from analysis.published.results import import_published as import_
+
+    added, present = import_(uri, experiment)
+    click.echo(f"{added} published results added, {present} were there already")
 
 
 if __name__ == "__main__":

@@ -1,34 +1,20 @@
 """How tasks, backends and columns are called and ordered in what people read."""
 
-from functools import cache
-
-from experiments.paths import project_root
+from experiments.config import members
 
 # 2017's order first; a member of conf/ that is not named here follows in alphabetical order.
 TASKS = ("imdb_bilstm", "imdb_fasttext", "mnist_mlp", "mnist_cnn", "cifar10_cnn", "text_gen")
 BACKENDS = ("theano", "tensorflow", "cntk", "tensorflow2", "jax", "torch")
 
 
-@cache
-def title(group: str, name: str) -> str:
-    """The `title:` of conf/GROUP/NAME.yaml, the name itself where there is no such file."""
-    try:
-        for line in (project_root() / "conf" / group / f"{name}.yaml").read_text(encoding="utf-8").splitlines():
-            if line.startswith("title:"):
-                return line.removeprefix("title:").split(" #")[0].strip().strip("\"'")
-    except OSError:
-        pass
-    return name
-
-
 def task_title(task: str) -> str:
     """A task's title, as in "MLP on MNIST"."""
-    return title("task", task)
+    return members.title("task", task)
 
 
 def backend_title(backend: str) -> str:
     """A backend's title, as in "TensorFlow 2"."""
-    return title("backend", backend)
+    return members.title("backend", backend)
 
 
 def ordered(names: set[str] | list[str], known: tuple[str, ...]) -> list[str]:
@@ -45,5 +31,5 @@ def short_device(name: str) -> str:
 
 
 def counted(count: int, noun: str) -> str:
-    """"1 run", "2 runs"."""
+    """ "1 run", "2 runs"."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

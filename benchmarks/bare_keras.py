@@ -36,15 +36,27 @@ def main(path):
     np.random.seed(job["seed"] % 2**32)
     model = Sequential()
     for number, units in enumerate(spec["hidden"]):
-        shape = {"input_shape": (spec["inputs"],)} if number == 0 and keras.__version__ < "3" else {}
+        shape = (
+            {"input_shape": (spec["inputs"],)} if number == 0 and keras.__version__ < "3" else {}
+        )
         model.add(Dense(units, activation=spec["activation"], **shape))
         model.add(Dropout(spec["dropout"]))
     model.add(Dense(spec["classes"], activation="softmax"))
     name = "lr" if keras.__version__ < "3" else "learning_rate"
-    model.compile(loss=job["loss"], optimizer=keras.optimizers.RMSprop(**{name: rate}), metrics=["accuracy"])
+    model.compile(
+        loss=job["loss"], optimizer=keras.optimizers.RMSprop(**{name: rate}), metrics=["accuracy"]
+    )
     x, y = np.load(job["arrays"]["x_train"]), np.load(job["arrays"]["y_train"])
     clock = Clock()
-    model.fit(x, y, batch_size=job["batch"], epochs=job["epochs"], verbose=0, shuffle=True, callbacks=[clock])
+    model.fit(
+        x,
+        y,
+        batch_size=job["batch"],
+        epochs=job["epochs"],
+        verbose=0,
+        shuffle=True,
+        callbacks=[clock],
+    )
     print(json.dumps(clock.seconds))
 
 

@@ -98,7 +98,10 @@ def main(arguments: list[str]) -> int:
     smoke = given.pop("smoke", "false") == "true"
     unknown = set(given) - {"backend", "python", "pairs", "epochs", "fraction"}
     if unknown:
-        print(f"error: {', '.join(sorted(unknown))} is not understood; see the head of {__file__}", file=sys.stderr)
+        print(
+            f"error: {', '.join(sorted(unknown))} is not understood; see the head of {__file__}",
+            file=sys.stderr,
+        )
         return 2
     with tempfile.TemporaryDirectory() as folder:
         setting = Setting(
@@ -115,7 +118,11 @@ def measure(setting: Setting) -> int:
           "warming up: environment, check, data, store", flush=True)  # fmt: skip
     warm = train(setting)
     begin = busy_seconds(), time.monotonic(), own_tree_seconds()
-    met = [share_of_a_core(setting), cpu_per_run(setting), steady_ratio(setting, warm.journals[-1].parent / "job.json")]
+    met = [
+        share_of_a_core(setting),
+        cpu_per_run(setting),
+        steady_ratio(setting, warm.journals[-1].parent / "job.json"),
+    ]
     wall = time.monotonic() - begin[1]
     others = ((busy_seconds() - begin[0]) - (own_tree_seconds() - begin[2])) / wall
     remark = "" if others < 0.1 else ": measure again when it is quiet"
@@ -139,17 +146,29 @@ def cpu_per_run(setting: Setting) -> bool:
     one, four = (statistics.median(sweep(few, count).own_seconds for _ in range(3 if setting.pairs > 1 else 1))
                  for count in (1, 4))  # fmt: skip
     each = (four - one) / 3
-    met = told("2. parent per run of a sweep", each, GOALS["run"], f"{each:.2f} CPU s", f"goal < {GOALS['run']:g} s")
+    met = told(
+        "2. parent per run of a sweep",
+        each,
+        GOALS["run"],
+        f"{each:.2f} CPU s",
+        f"goal < {GOALS['run']:g} s",
+    )
     single = statistics.median(train(few).own_seconds for _ in range(3 if setting.pairs > 1 else 1))
     done = subprocess.run(
-        [sys.executable, "-c", STEPS, str(ROOT)], env=setting.variables(), capture_output=True, text=True, check=True
+        [sys.executable, "-c", STEPS, str(ROOT)],
+        env=setting.variables(),
+        capture_output=True,
+        text=True,
+        check=True,
     )
     marks = json.loads(done.stdout.splitlines()[-1])
     parts, before = [], 0.0
     for name, at in marks.items():
         parts.append(f"{name} {at - before:.2f}")
         before = at
-    print(f"   a single command: {single:.2f} CPU s ({', '.join(parts)}, the run itself {single - before:.2f})")
+    print(
+        f"   a single command: {single:.2f} CPU s ({', '.join(parts)}, the run itself {single - before:.2f})"
+    )
     return met
 
 
@@ -159,13 +178,21 @@ def steady_ratio(setting: Setting, job: Path) -> bool:
     for number in range(setting.pairs):
         seconds = {}
         for which in chance.sample(("harness", "bare"), 2):
-            seconds[which] = harness_epoch(setting) if which == "harness" else bare_epoch(setting, job)
+            seconds[which] = (
+                harness_epoch(setting) if which == "harness" else bare_epoch(setting, job)
+            )
         ratios.append(seconds["harness"] / seconds["bare"])
         print(f"   pair {number + 1}: harness {seconds['harness']:.4f} s, bare {seconds['bare']:.4f} s, "
               f"ratio {ratios[-1]:.4f}", flush=True)  # fmt: skip
     middle = statistics.median(ratios)
     shown = f"{middle:.4f} (from {min(ratios):.4f} to {max(ratios):.4f}, {len(ratios)} pairs)"
-    return told("3. steady epoch, harness / bare Keras", middle, GOALS["ratio"], shown, f"goal ≤ {GOALS['ratio']:g}")
+    return told(
+        "3. steady epoch, harness / bare Keras",
+        middle,
+        GOALS["ratio"],
+        shown,
+        f"goal ≤ {GOALS['ratio']:g}",
+    )
 
 
 def told(what: str, value: float, goal: float, shown: str, wanted: str) -> bool:
@@ -204,7 +231,11 @@ def train(setting: Setting, watch: bool = False) -> Ran:
 
 def sweep(setting: Setting, repetitions: int) -> Ran:
     """A sweep of one cell; the runs follow each other in one parent."""
-    words = [str(ROOT / "experiments" / "sweep.py"), "-m", *setting.overrides(repetitions=repetitions, force="true")]
+    words = [
+        str(ROOT / "experiments" / "sweep.py"),
+        "-m",
+        *setting.overrides(repetitions=repetitions, force="true"),
+    ]
     return command(setting, words, False)
 
 
@@ -213,17 +244,26 @@ def command(setting: Setting, words: list[str], watch: bool) -> Ran:
     before = set(setting.folder.glob("runs/*/events.jsonl"))
     with (setting.folder / "output").open("w+") as output:
         process = subprocess.Popen(
-            [sys.executable, *words], cwd=ROOT, env=setting.variables(), stdout=output, stderr=subprocess.STDOUT
+            [sys.executable, *words],
+            cwd=ROOT,
+            env=setting.variables(),
+            stdout=output,
+            stderr=subprocess.STDOUT,
         )
         share = _watch(setting, process, before) if watch else None
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-        own, children = cpu_of(process.pid)  # still there: it has ended, and nobody has asked for its status yet
+        own, children = cpu_of(
+            process.pid
+        )  # still there: it has ended, and nobody has asked for its status yet
         status = process.wait()
         output.seek(0)
         said = output.read()
     if status:
         raise SystemExit(f"{' '.join(words)} ended with status {status}:\n{said}")
-    journals = sorted(set(setting.folder.glob("runs/*/events.jsonl")) - before, key=lambda path: path.stat().st_mtime)
+    journals = sorted(
+        set(setting.folder.glob("runs/*/events.jsonl")) - before,
+        key=lambda path: path.stat().st_mtime,
+    )
     return Ran(own, children, share, journals)
 
 
@@ -248,7 +288,9 @@ def _watch(setting: Setting, process: "subprocess.Popen[str]", before: set[Path]
 
 def read(journal: Path) -> list[dict[str, Any]]:
     """The events of a journal; half a line is left out."""
-    return [json.loads(line) for line in journal.read_text().splitlines(True) if line.endswith("\n")]
+    return [
+        json.loads(line) for line in journal.read_text().splitlines(True) if line.endswith("\n")
+    ]
 
 
 def cpu_of(pid: int) -> tuple[float, float]:

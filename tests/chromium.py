@@ -6,8 +6,15 @@ from typing import Any
 
 Browser = Any  # selenium.webdriver.Chrome
 FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--no-first-run", "--window-size=1500,1000",
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--window-size=1500,1000",
 )
 
 
@@ -19,8 +26,16 @@ def found(*names: str) -> str | None:
 def requests(browser: Browser) -> list[str]:
     """Addresses that pages asked for since the last call, data: addresses left out."""
     messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    sent = [message["params"] for message in messages if message["method"] == "Network.requestWillBeSent"]
-    return [params["request"]["url"] for params in sent if not params["request"]["url"].startswith("data:")]
+    sent = [
+        message["params"]
+        for message in messages
+        if message["method"] == "Network.requestWillBeSent"
+    ]
+    return [
+        params["request"]["url"]
+        for params in sent
+        if not params["request"]["url"].startswith("data:")
+    ]
 
 
 def console(browser: Browser) -> list[str]:
@@ -36,5 +51,7 @@ def theme(browser: Browser, name: str) -> None:
 
 def size(browser: Browser, width: int, height: int) -> None:
     """The window's size; below 600 px, as a telephone."""
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {
-        "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600})
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600},
+    )

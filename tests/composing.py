@@ -7,8 +7,8 @@ from pathlib import Path
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
-from experiments.command import register_schema, typed
-from experiments.config import RunConfig
+from experiments.config.compose import register_schema, typed
+from experiments.config.schema import RunConfig
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 

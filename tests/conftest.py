@@ -16,7 +16,9 @@ sys.path.insert(0, str(ROOT))
 # A shell starts what runs in its background deaf to Ctrl-C, and nohup to SIGHUP; the commands under test inherit that.
 for _number in (signal.SIGINT, signal.SIGHUP):
     if signal.getsignal(_number) is signal.SIG_IGN:
-        signal.signal(_number, signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL)
+        signal.signal(
+            _number, signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL
+        )
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +32,9 @@ def real_data() -> Path:
     """A folder of Keras-named data files; the test is skipped where KBB_TEST_DATA does not name one."""
     named = os.environ.get("KBB_TEST_DATA")
     if not named:
-        pytest.skip("KBB_TEST_DATA names no folder with mnist.npz, imdb.npz, nietzsche.txt and CIFAR-10")
+        pytest.skip(
+            "KBB_TEST_DATA names no folder with mnist.npz, imdb.npz, nietzsche.txt and CIFAR-10"
+        )
     return Path(named)
 
 
@@ -38,14 +42,23 @@ def real_data() -> Path:
 def command(tmp_path: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
     """Run one of the project's commands with a store and a runs folder of its own; caches are shared."""
 
-    def run(*arguments: str, timeout: float = 900, **variables: str) -> "subprocess.CompletedProcess[str]":
+    def run(
+        *arguments: str, timeout: float = 900, **variables: str
+    ) -> "subprocess.CompletedProcess[str]":
         environment = {
-            **os.environ, "KBB_RUNS": str(tmp_path / "runs"),
-            "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path / 'mlflow.db'}", **variables,
+            **os.environ,
+            "KBB_RUNS": str(tmp_path / "runs"),
+            "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path / 'mlflow.db'}",
+            **variables,
         }
         return subprocess.run(
-            [sys.executable, *arguments], cwd=ROOT, env=environment, text=True,
-            capture_output=True, timeout=timeout, check=False,
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            env=environment,
+            text=True,
+            capture_output=True,
+            timeout=timeout,
+            check=False,
         )
 
     return run
@@ -54,7 +67,10 @@ def command(tmp_path: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]
 @pytest.fixture(autouse=True)
 def _signals_as_they_were() -> Iterator[None]:
     """A command that ran in this process leaves its last word on signals, which other processes would inherit."""
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    handlers = {
+        number: signal.getsignal(number)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
     yield
     for number, handler in handlers.items():
         signal.signal(number, handler)
@@ -89,7 +105,7 @@ def planted_store(tmp_path: Path, empty_store: Path) -> Callable[..., str]:
 @pytest.fixture(scope="session")
 def published_store(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> str:
     """A store with the published results in it, brought in by the project's own import; to be read only."""
-    from analysis.published import import_published
+    from analysis.published.results import import_published
 
     path = tmp_path_factory.mktemp("published") / "mlflow.db"
     shutil.copyfile(empty_store, path)

@@ -36,7 +36,9 @@ def make(folder: Path, **behaviour: dict[str, Any]) -> Path:
         (info / "METADATA").write_text(f"Name: {name}\nVersion: 0.1\n\n")
     script = folder / "python"
     tests = str(Path(__file__).parent)
-    script.write_text(SCRIPT.format(python=sys.executable, site=str(site), tests=tests, folder=str(folder)))
+    script.write_text(
+        SCRIPT.format(python=sys.executable, site=str(site), tests=tests, folder=str(folder))
+    )
     script.chmod(0o755)
     behave(folder, behaviour)
     return script
@@ -56,7 +58,9 @@ def main(folder: str, arguments: list[str]) -> None:
         exec(arguments[1], {"__name__": "__main__"})
     elif arguments[:2] == ["-m", "experiments.worker.selfcheck"]:
         check = {"name": "fake", "value": 0.0, "limit": 1.0, "passed": True, "seconds": 0.0}
-        Path(arguments[3]).write_text(json.dumps({"sound": True, "checks": [check], "versions": {}, "seconds": 0.0}))
+        Path(arguments[3]).write_text(
+            json.dumps({"sound": True, "checks": [check], "versions": {}, "seconds": 0.0})
+        )
     elif arguments[:2] == ["-m", "experiments.worker"]:
         work(Path(folder), json.loads(Path(arguments[2]).read_text()))
     else:
@@ -71,12 +75,21 @@ def work(folder: Path, job: dict[str, Any]) -> None:
     begun = time.perf_counter()
     journal.write("start", pid=os.getpid(), python="3.11", platform=sys.platform)
     if what.get("end") == "import_error":
-        print("Traceback (most recent call last):\nImportError: libfake.so.1: cannot open shared object file",
-              flush=True)
+        print(
+            "Traceback (most recent call last):\nImportError: libfake.so.1: cannot open shared object file",
+            flush=True,
+        )
         journal.end("failed", "ImportError: libfake.so.1: cannot open shared object file", begun)
-    journal.write("imported", import_seconds=0.01, versions={"keras": "0.1", "python": "3.11", job["backend"]: "0.1"},
-                  keras_generation=job["keras_generation"], keras_backend=job["keras_backend"])
-    journal.write("device", kind="cpu", name="cpu", report="fake", proof={"value": 1.0}, memory_bytes=None)
+    journal.write(
+        "imported",
+        import_seconds=0.01,
+        versions={"keras": "0.1", "python": "3.11", job["backend"]: "0.1"},
+        keras_generation=job["keras_generation"],
+        keras_backend=job["keras_backend"],
+    )
+    journal.write(
+        "device", kind="cpu", name="cpu", report="fake", proof={"value": 1.0}, memory_bytes=None
+    )
     journal.write("data", load_seconds=0.01, bytes=1, train_samples=100, validation_samples=10)
     journal.write("built", build_seconds=0.01, parameters=10)
     for epoch in range(1, job["epochs"] + 1):
@@ -85,8 +98,17 @@ def work(folder: Path, job: dict[str, Any]) -> None:
         seconds = what.get("epoch_seconds", 0.02)
         time.sleep(seconds)
         journal.write(
-            "epoch", epoch=epoch, train_seconds=seconds, validation_seconds=0.001, epoch_seconds=seconds + 0.001,
-            samples_per_second=100 / seconds, loss=1 / epoch, accuracy=0.9, val_loss=1 / epoch, val_accuracy=0.9)
+            "epoch",
+            epoch=epoch,
+            train_seconds=seconds,
+            validation_seconds=0.001,
+            epoch_seconds=seconds + 0.001,
+            samples_per_second=100 / seconds,
+            loss=1 / epoch,
+            accuracy=0.9,
+            val_loss=1 / epoch,
+            val_accuracy=0.9,
+        )
     journal.end("finished", None, begun)
 
 
@@ -108,7 +130,13 @@ class Journal:
 
     def write(self, event: str, **fields: Any) -> None:
         """One line, and a byte to the parent."""
-        record = {"v": 1, "seq": self.sequence, "id": self.job["journal_id"], "t": time.time(), "event": event}
+        record = {
+            "v": 1,
+            "seq": self.sequence,
+            "id": self.job["journal_id"],
+            "t": time.time(),
+            "event": event,
+        }
         record.update(fields)
         os.write(self.file, (json.dumps(record) + "\n").encode())
         os.write(self.job["notify_fd"], b".")
@@ -116,6 +144,13 @@ class Journal:
 
     def end(self, state: str, reason: str | None, begun: float) -> None:
         """The end event, and the exit status that goes with it."""
-        self.write("end", state=state, reason=reason, total_seconds=time.perf_counter() - begun,
-                   peak_rss_bytes=1, peak_device_bytes=None, cpu_seconds=0.1)
+        self.write(
+            "end",
+            state=state,
+            reason=reason,
+            total_seconds=time.perf_counter() - begun,
+            peak_rss_bytes=1,
+            peak_device_bytes=None,
+            cpu_seconds=0.1,
+        )
         raise SystemExit(0 if state in ("finished", "diverged") else 3)

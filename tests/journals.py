@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from experiments import journal
+from experiments.journal import journal
 
 EPOCHS = [
     {
@@ -42,12 +42,18 @@ def complete_journal(
         events.append(("end", {"state": state, "reason": None, "total_seconds": 9.5, "peak_rss_bytes": 10**9,
                                "peak_device_bytes": None, "cpu_seconds": 8.0}))  # fmt: skip
     if end and closed:
-        events.append(("closed", {"state": state, "reason": None, "flags": ["noisy", "loaded"], "facts": {}}))
+        events.append(
+            ("closed", {"state": state, "reason": None, "flags": ["noisy", "loaded"], "facts": {}})
+        )
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / journal.FILE_NAME
     with path.open("w") as stream:
         for number, (name, fields) in enumerate(events):
-            when = 1010.0 if name == "closed" else 1000.0 + (number if number < 8 else 8 + number / 1e3)
+            when = (
+                1010.0
+                if name == "closed"
+                else 1000.0 + (number if number < 8 else 8 + number / 1e3)
+            )
             record = {"v": 1, "seq": number, "id": identity, "t": when, "event": name, **fields}
             stream.write(json.dumps(journal_safe(record)) + "\n")
     (folder / "worker.log").write_text("a line of the worker\n")
@@ -56,6 +62,6 @@ def complete_journal(
 
 def journal_safe(record: dict[str, Any]) -> Any:
     """NaN and infinities as the journal spells them."""
-    from experiments.events import encoded
+    from experiments.journal.events import encoded
 
     return encoded(record)

@@ -29,25 +29,47 @@ class Bench:
 
     def behave(self, **behaviour: dict[str, Any]) -> None:
         """What the engine does: key "task backend", with _ for the space, or "all"."""
-        known = {"*" if key == "all" else key.replace("__", " "): value for key, value in behaviour.items()}
+        known = {
+            "*" if key == "all" else key.replace("__", " "): value
+            for key, value in behaviour.items()
+        }
         fake_engine.behave(self.engine, known)
 
     def variables(self, **more: str) -> dict[str, str]:
         """The environment of the command."""
         return {
-            **os.environ, "KBB_RUNS": str(self.folder / "runs"), "KBB_CACHE": str(self.cache),
-            "MLFLOW_TRACKING_URI": self.uri, **more,
+            **os.environ,
+            "KBB_RUNS": str(self.folder / "runs"),
+            "KBB_CACHE": str(self.cache),
+            "MLFLOW_TRACKING_URI": self.uri,
+            **more,
         }
 
-    def start(self, *arguments: str, out: Any = subprocess.PIPE, **more: str) -> "subprocess.Popen[str]":
+    def start(
+        self, *arguments: str, out: Any = subprocess.PIPE, **more: str
+    ) -> "subprocess.Popen[str]":
         """Start a sweep and let it go on."""
-        command = [sys.executable, "experiments/sweep.py", "-m", *GRID, f"backend.python={self.python}", *arguments]
+        command = [
+            sys.executable,
+            "experiments/sweep.py",
+            "-m",
+            *GRID,
+            f"backend.python={self.python}",
+            *arguments,
+        ]
         return subprocess.Popen(
-            command, cwd=ROOT, env=self.variables(**more), text=True, stdout=out, stderr=subprocess.STDOUT,
+            command,
+            cwd=ROOT,
+            env=self.variables(**more),
+            text=True,
+            stdout=out,
+            stderr=subprocess.STDOUT,
             start_new_session=True,
         )
 
-    def run(self, *arguments: str, timeout: float = 300, **more: str) -> "subprocess.CompletedProcess[str]":
+    def run(
+        self, *arguments: str, timeout: float = 300, **more: str
+    ) -> "subprocess.CompletedProcess[str]":
         """A whole sweep; stdout holds stderr too."""
         process = self.start(*arguments, **more)
         try:
@@ -78,21 +100,24 @@ class Bench:
         experiment = client.get_experiment_by_name("keras-backend-benchmark")
         if experiment is None:
             return []
-        found = client.search_runs([experiment.experiment_id], f"tags.kind = '{kind}'", order_by=["start_time"])
+        found = client.search_runs(
+            [experiment.experiment_id], f"tags.kind = '{kind}'", order_by=["start_time"]
+        )
         return list(found)
 
     def cells(self, uri: str | None = None) -> "Counter[tuple[str, str, str]]":
         """How many complete runs the store has of each (task, backend, repetition)."""
         return Counter(
             (run.data.params["task"], run.data.params["backend"], run.data.tags["repetition"])
-            for run in self.stored(uri=uri) if run.data.tags["state"] in ("finished", "diverged")
+            for run in self.stored(uri=uri)
+            if run.data.tags["state"] in ("finished", "diverged")
         )
 
     def assert_whole(self, uri: str | None = None) -> None:
         """Every journal is in the store exactly once, each epoch of it exactly once, and no process is left."""
         from mlflow import MlflowClient
 
-        from experiments import journal
+        from experiments.journal import journal
 
         client, stored = MlflowClient(uri or self.uri), self.stored(uri=uri)
         by_id = Counter(run.data.tags["journal_id"] for run in stored)
@@ -101,7 +126,9 @@ class Bench:
         kept = {journal.read(path).events[0]["id"]: path.parent.name for path in paths}
         assert set(kept) == set(by_id), (kept, by_id)
         for run in stored:
-            (path,) = [p for p in paths if journal.read(p).events[0]["id"] == run.data.tags["journal_id"]]
+            (path,) = [
+                p for p in paths if journal.read(p).events[0]["id"] == run.data.tags["journal_id"]
+            ]
             written = [event["epoch"] for event in journal.read(path).all("epoch")]
             history = client.get_metric_history(run.info.run_id, "epoch_seconds")
             assert sorted(metric.step for metric in history) == written

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.config import DataConfig, TaskConfig
+from experiments.config.schema import DataConfig, TaskConfig
 from experiments.datasets import cache, sources
 from experiments.datasets.arrays import MINIMUM_SAMPLES, ArrayFolder, MalformedError, Portion
 from experiments.datasets.cache import Entry, clean, list_entries
@@ -38,7 +38,11 @@ class Prepared:
 
 
 def prepare(
-    task: TaskConfig, data: DataConfig, fraction: float, validation_fraction: float, say: Callable[[str], None]
+    task: TaskConfig,
+    data: DataConfig,
+    fraction: float,
+    validation_fraction: float,
+    say: Callable[[str], None],
 ) -> Prepared:
     """The prepared arrays of a task, made now if they are not cached.
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+
 MINIMUM_SAMPLES = 128  # a fraction never leaves less than this: one batch of the largest batch size
 CHUNK = 2000  # samples converted at a time, so that memory stays small
 LAYOUTS = ("flat", "image")
@@ -43,7 +44,9 @@ class Portion:
         shares = {"fraction": self.train_fraction, "validation_fraction": self.validation_fraction}
         for name, value in shares.items():
             if not 0.0 < value <= 1.0:
-                raise ConfigError(f"{name}={value} is out of range: it must be above 0 and at most 1")
+                raise ConfigError(
+                    f"{name}={value} is out of range: it must be above 0 and at most 1"
+                )
 
     def train(self, available: int) -> int:
         """How many of `available` training samples are used."""
@@ -84,7 +87,9 @@ class ArrayFolder:
     folder: Path
     described: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def write(self, name: str, shape: tuple[int, ...], dtype: str, chunks: Iterable[NDArray[Any]]) -> None:
+    def write(
+        self, name: str, shape: tuple[int, ...], dtype: str, chunks: Iterable[NDArray[Any]]
+    ) -> None:
         """Write `chunks`, concatenated along axis 0, as NAME.npy of exactly `shape` and `dtype`.
 
         Raises ValueError if the chunks do not add up to the shape, OSError if the disk refuses.
@@ -92,7 +97,11 @@ class ArrayFolder:
         import numpy as np
 
         path = self.folder / f"{name}.npy"
-        header = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
+        header = {
+            "descr": np.lib.format.dtype_to_descr(np.dtype(dtype)),
+            "fortran_order": False,
+            "shape": shape,
+        }
         rows = 0
         with path.open("wb") as stream:
             np.lib.format.write_array_header_1_0(stream, header)
@@ -126,7 +135,9 @@ def one_hot(labels: NDArray[Any], classes: int) -> NDArray[np.float32]:
     return rows
 
 
-def write_images(out: ArrayFolder, raw: Images, layout: Any, portion: Portion, classes: int) -> None:
+def write_images(
+    out: ArrayFolder, raw: Images, layout: Any, portion: Portion, classes: int
+) -> None:
     """Write x_* float32 in 0..1 and y_* one-hot float32 for both splits of an image data set.
 
     `layout` "image" gives (n, height, width, channels), "flat" gives (n, height · width · channels).
@@ -139,7 +150,12 @@ def write_images(out: ArrayFolder, raw: Images, layout: Any, portion: Portion, c
     )
     for split, images, labels, samples in splits:
         shape = (samples, *sample_shape(images.shape[1:], layout))
-        out.write(f"x_{split}", shape, "float32", (scaled(images[part], shape[1:]) for part in spans(samples)))
+        out.write(
+            f"x_{split}",
+            shape,
+            "float32",
+            (scaled(images[part], shape[1:]) for part in spans(samples)),
+        )
         out.write(f"y_{split}", (samples, classes), "float32", [one_hot(labels[:samples], classes)])
 
 
@@ -181,8 +197,33 @@ def prototype_images(
     def split(samples: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         labels = random.randint(0, classes, samples)
         noise = np.frombuffer(random.bytes(samples * pixels), np.uint8).reshape(samples, *shape)
-        images: NDArray[Any] = (noise >> (3 - lit // 2)) + blends[labels, random.randint(0, classes, samples)]
+        images: NDArray[Any] = (noise >> (3 - lit // 2)) + blends[
+            labels, random.randint(0, classes, samples)
+        ]
         return images, labels.astype(np.uint8)
 
     x_train, y_train = split(train)
     return Images(x_train, y_train, *split(test))
+
+
+def check_images(path: Path, name: str, images: NDArray[Any], sample: tuple[int, ...]) -> None:
+    """Raise MalformedError unless `images` are uint8 of (n > 0, *sample)."""
+    if images.dtype != "uint8" or images.shape[1:] != sample or not len(images):
+        expected = ", ".join(["n", *map(str, sample)])
+        raise MalformedError(
+            path,
+            f"{name} should be uint8 of shape ({expected}), found {images.dtype} {images.shape}",
+        )
+
+
+def check_labels(path: Path, name: str, labels: NDArray[Any], samples: int, classes: int) -> None:
+    """Raise MalformedError unless `labels` are integers (samples,) in 0..classes-1."""
+    if labels.dtype.kind not in "ui" or labels.shape != (samples,):
+        raise MalformedError(
+            path,
+            f"{name} should be integers of shape ({samples},), found {labels.dtype} {labels.shape}",
+        )
+    if labels.min() < 0 or labels.max() >= classes:
+        raise MalformedError(
+            path, f"{name} should lie in 0..{classes - 1}, found {labels.min()}..{labels.max()}"
+        )

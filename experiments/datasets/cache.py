@@ -8,10 +8,8 @@ A folder is filled under a temporary name and renamed into place when everything
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 import time
@@ -22,7 +20,9 @@ from typing import Any
 
 from experiments.datasets.arrays import ArrayFolder
 from experiments.errors import DataError
-from experiments.paths import cache_root
+from experiments.system.files import storage_advice
+from experiments.system.locks import Busy, file_lock
+from experiments.system.paths import cache_root, write_whole
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
@@ -36,32 +36,20 @@ def prepared_root() -> Path:
 
 def storage_error(error: OSError, path: Path) -> DataError:
     """The one-line error for a cache that cannot be written."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return DataError(f"no space left to write {path}: free some, or set KBB_CACHE to a folder elsewhere")
-    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-        return DataError(f"the cache {cache_root()} cannot be written: set KBB_CACHE to a folder that can")
-    return DataError(f"cannot write {path} ({error.strerror or error}): set KBB_CACHE to another folder")
+    return DataError(storage_advice(error, path))
 
 
 @contextlib.contextmanager
 def locked(lock: Path, waiting: str, say: Say) -> Iterator[None]:
-    """Hold the lock file, saying `waiting` once if another process has it. DataError if it cannot be made."""
-    import filelock
-
-    holder = filelock.FileLock(lock)
-    try:
-        lock.parent.mkdir(parents=True, exist_ok=True)
+    """Hold the lock file, saying `waiting` if another process has it. DataError if it cannot be made."""
+    with contextlib.ExitStack() as stack:
         try:
-            holder.acquire(timeout=0.1)
-        except filelock.Timeout:
-            say(f"{waiting}; waiting for it")
-            holder.acquire()
-    except OSError as error:
-        raise storage_error(error, lock) from None
-    try:
+            stack.enter_context(
+                file_lock(lock, waiting=lambda _: say(f"{waiting}; waiting for it"))
+            )
+        except OSError as error:
+            raise storage_error(error, lock) from None
         yield
-    finally:
-        holder.release()
 
 
 def key_of(request: dict[str, Any]) -> str:
@@ -75,7 +63,8 @@ def read_entry(folder: Path) -> dict[str, Any] | None:
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         whole = manifest["schema"] == SCHEMA and all(
-            (folder / array["file"]).stat().st_size == array["bytes"] for array in manifest["arrays"].values()
+            (folder / array["file"]).stat().st_size == array["bytes"]
+            for array in manifest["arrays"].values()
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
@@ -94,17 +83,23 @@ def obtain(
     folder = prepared_root() / name
     if manifest := read_entry(folder):
         return folder, manifest, True
-    with locked(folder.parent / f".{name}.lock", f"{dataset} is being prepared by another process", say):
+    with locked(
+        folder.parent / f".{name}.lock", f"{dataset} is being prepared by another process", say
+    ):
         if manifest := read_entry(folder):
             return folder, manifest, True
         return folder, _fill(folder, request, build), False
 
 
-def _fill(folder: Path, request: dict[str, Any], build: Callable[[ArrayFolder], dict[str, Any]]) -> dict[str, Any]:
+def _fill(
+    folder: Path, request: dict[str, Any], build: Callable[[ArrayFolder], dict[str, Any]]
+) -> dict[str, Any]:
     """Build the entry beside its place and rename it there; the caller holds its lock."""
     partial: Path | None = None
     try:
-        for left_over in folder.parent.glob(f".{folder.name}.partial-*"):  # of a process that was killed
+        for left_over in folder.parent.glob(
+            f".{folder.name}.partial-*"
+        ):  # of a process that was killed
             shutil.rmtree(left_over)
         partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.partial-", dir=folder.parent))
         partial.chmod(0o755)  # mkdtemp's 0700 would hide a shared cache from other users
@@ -117,7 +112,7 @@ def _fill(folder: Path, request: dict[str, Any], build: Callable[[ArrayFolder], 
             "extra": extra,
             "created": time.time(),
         }
-        _write_durably(partial / MANIFEST, json.dumps(manifest, indent=1))
+        write_whole(partial / MANIFEST, json.dumps(manifest, indent=1), durable=True)
         if folder.exists():  # damaged, or read_entry would have taken it
             shutil.rmtree(folder)
         partial.rename(folder)
@@ -127,13 +122,6 @@ def _fill(folder: Path, request: dict[str, Any], build: Callable[[ArrayFolder], 
         if partial is not None:
             shutil.rmtree(partial, ignore_errors=True)
     return manifest
-
-
-def _write_durably(path: Path, text: str) -> None:
-    with path.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
 
 
 @dataclass(frozen=True)
@@ -184,8 +172,6 @@ def clean(kind: str = "all", name: str = "") -> int:
     Entries that another process is filling at the moment are left alone. Raises DataError for an
     unknown kind or a cache that cannot be written.
     """
-    import filelock
-
     if kind not in ("all", "downloads", "prepared"):
         raise DataError(f"kind={kind} is unknown: there are all, downloads, prepared")
     freed = 0
@@ -194,9 +180,9 @@ def clean(kind: str = "all", name: str = "") -> int:
         if kind not in ("all", entry.kind) or not stem.startswith(name):
             continue
         try:
-            with filelock.FileLock(entry.path.parent / f".{stem}.lock", timeout=0):
+            with file_lock(entry.path.parent / f".{stem}.lock", wait=False):
                 _discard(entry.path)
-        except filelock.Timeout:
+        except Busy:
             continue
         except OSError as error:
             raise storage_error(error, entry.path) from None

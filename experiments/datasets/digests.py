@@ -3,12 +3,11 @@
 import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from experiments.paths import cache_root
+from experiments.system.paths import cache_root, write_whole
 
 
 def _store() -> Path:
@@ -41,15 +40,14 @@ def remember(path: Path, what: str, compute: Callable[[], Any]) -> Any:
 def _write(key: str, entry: dict[str, Any]) -> None:
     """Add one entry; a cache that cannot be written only costs time later."""
     store = _store()
-    kept = {name: value for name, value in _remembered().items() if Path(name.partition(" ")[2]).exists()}
-    partial = store.with_name(f".{store.name}.{os.getpid()}")
-    try:
+    kept = {
+        name: value
+        for name, value in _remembered().items()
+        if Path(name.partition(" ")[2]).exists()
+    }
+    with contextlib.suppress(OSError):
         store.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps({**kept, key: entry}, indent=1), encoding="utf-8")
-        partial.replace(store)
-    except OSError:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
+        write_whole(store, json.dumps({**kept, key: entry}, indent=1))
 
 
 def file_sum(path: Path, algorithm: str = "sha256") -> str:

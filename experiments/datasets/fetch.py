@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from experiments.config import DatasetConfig, FileConfig
+from experiments.config.schema import DatasetConfig, FileConfig
 from experiments.datasets.cache import locked, storage_error
 from experiments.datasets.digests import file_sum
 from experiments.errors import DataError
-from experiments.paths import cache_root
+from experiments.system.paths import cache_root
 
 Say = Callable[[str], None]
 PROBE_SECONDS = 5.0
@@ -46,7 +46,9 @@ def official_files(dataset: DatasetConfig, say: Say) -> dict[str, Path]:
         path = downloads() / name
         if not path.exists():
             _download(path, source, say)
-        check_sum(path, source.sha256 or _first_seen(path), "remove it and run again to download it anew")
+        check_sum(
+            path, source.sha256 or _first_seen(path), "remove it and run again to download it anew"
+        )
         files[name] = path
     return files
 
@@ -155,7 +157,9 @@ def _download(path: Path, source: FileConfig, say: Say) -> None:
                     f"{source.url} sent other content: sha256 expected {source.sha256}, found {found}; {advice}"
                 )
             if not source.sha256:
-                say(f"{path.name}: its publisher states no sum; sha256 {found} is recorded for later checks")
+                say(
+                    f"{path.name}: its publisher states no sum; sha256 {found} is recorded for later checks"
+                )
             partial.replace(path)
         except OSError as error:
             raise storage_error(error, path) from None
@@ -182,7 +186,9 @@ def _retrieve(url: str, partial: Path, say: Say, advice: str) -> None:
 
     pooch.get_logger().setLevel("WARNING")
     try:
-        pooch.retrieve(url, known_hash=None, fname=partial.name, path=partial.parent, downloader=stream)
+        pooch.retrieve(
+            url, known_hash=None, fname=partial.name, path=partial.parent, downloader=stream
+        )
     except requests.exceptions.RequestException as error:
         raise UnavailableError(f"{url} is not reachable ({_reason(error)}); {advice}") from None
 

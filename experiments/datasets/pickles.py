@@ -85,7 +85,9 @@ def read_npz(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
     with zipfile.ZipFile(path) as archive:
         found = {Path(member).stem for member in archive.namelist()}
         if missing := [name for name in names if name not in found]:
-            raise MalformedError(path, f"expected the arrays {', '.join(names)}; {', '.join(missing)} not found")
+            raise MalformedError(
+                path, f"expected the arrays {', '.join(names)}; {', '.join(missing)} not found"
+            )
         # The whole member is read, so that the zip's own check sum is verified.
         return {name: read_npy(archive.read(f"{name}.npy")) for name in names}
 
@@ -96,7 +98,11 @@ def read_npy(content: bytes) -> NDArray[Any]:
 
     stream = io.BytesIO(content)
     version = np.lib.format.read_magic(stream)
-    reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    reader = (
+        np.lib.format.read_array_header_1_0
+        if version == (1, 0)
+        else np.lib.format.read_array_header_2_0
+    )
     shape, fortran_order, dtype = reader(stream)
     if not dtype.hasobject:
         stream.seek(0)
@@ -105,5 +111,7 @@ def read_npy(content: bytes) -> NDArray[Any]:
     array = RestrictedUnpickler(stream).load()
     size = int(np.prod(shape))
     if not isinstance(array, np.ndarray) or array.dtype != np.dtype(object) or array.size != size:
-        raise pickle.UnpicklingError(f"an object array of shape {shape} was announced, but is not there")
+        raise pickle.UnpicklingError(
+            f"an object array of shape {shape} was announced, but is not there"
+        )
     return array.reshape(shape, order="F" if fortran_order else "C")

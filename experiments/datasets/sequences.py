@@ -36,7 +36,9 @@ def ragged(sequences: Sequence[Sequence[int]] | NDArray[Any]) -> Ragged:
     for sequence, start, end in zip(sequences, offsets[:-1], offsets[1:], strict=True):
         values = np.asarray(sequence)
         if values.ndim != 1 or (len(values) and values.dtype.kind not in "iu"):
-            raise ValueError(f"a sequence of integers was expected, found {values.dtype} of {values.shape}")
+            raise ValueError(
+                f"a sequence of integers was expected, found {values.dtype} of {values.shape}"
+            )
         flat[start:end] = values
     return Ragged(flat, offsets)
 
@@ -57,7 +59,9 @@ def take(sequences: Ragged, order: NDArray[Any]) -> Ragged:
     return Ragged(np.concatenate(rows) if rows else sequences.flat[:0], offsets)
 
 
-def encode(ranks: Ragged, words: int, start: int = 1, unknown: int = 2, index_from: int = 3) -> Ragged:
+def encode(
+    ranks: Ragged, words: int, start: int = 1, unknown: int = 2, index_from: int = 3
+) -> Ragged:
     """Word ranks (1 = most frequent) as keras.datasets.imdb.load_data(num_words=words) returns them.
 
     Every sequence gets `start` before it, ranks move up by `index_from`, and what is then not below
@@ -109,7 +113,9 @@ def bigram_table(sequences: Ragged, base: int) -> NDArray[np.int64]:
     import numpy as np
 
     codes, within = _pairs(sequences, base)
-    ordered = np.sort(codes[within])  # np.unique gives the same, but takes ten times as long on this
+    ordered = np.sort(
+        codes[within]
+    )  # np.unique gives the same, but takes ten times as long on this
     first = np.ones(len(ordered), bool)
     first[1:] = ordered[1:] != ordered[:-1]
     return ordered[first]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from experiments.config import DataConfig, DatasetConfig
-from experiments.datasets import fetch
+from experiments.config.schema import DataConfig, DatasetConfig
+from experiments.datasets import fetch, members
 from experiments.datasets.arrays import ArrayFolder, MalformedError, Portion
 from experiments.datasets.digests import file_sum, remember
 from experiments.datasets.fetch import Say, UnavailableError, one_line
@@ -22,7 +23,7 @@ DIGEST_DIGITS = 16
 
 
 class DatasetModule(Protocol):
-    """What experiments/datasets/<data set>.py offers.
+    """What experiments/datasets/members/<data set>.py offers.
 
     It may also have content_sums(files), the sums of what counts inside archives, and
     remark(files, md5), what a reader must know about local files.
@@ -37,7 +38,9 @@ class DatasetModule(Protocol):
     def synthetic(self, seed: int) -> Any:
         """A learnable twin of what load returns."""
 
-    def prepare(self, raw: Any, preparation: Mapping[str, Any], portion: Portion, out: ArrayFolder) -> dict[str, Any]:
+    def prepare(
+        self, raw: Any, preparation: Mapping[str, Any], portion: Portion, out: ArrayFolder
+    ) -> dict[str, Any]:
         """Write x_train, y_train, x_validation, y_validation into `out`; JSON-able extras for the model."""
 
 
@@ -54,15 +57,35 @@ class Source:
 
 def dataset_module(name: str) -> DatasetModule:
     """The module of a data set, found by its name; ConfigError with the choices if there is none."""
-    try:
-        module = importlib.import_module(f"experiments.datasets.{name}")
-    except ModuleNotFoundError:
-        module = None
-    if module is None or not hasattr(module, "CHOICES"):
-        here = Path(__file__).parent
-        names = sorted(path.stem for path in here.glob("*.py") if "\nCHOICES = " in path.read_text("utf-8"))
-        raise ConfigError(f"there is no experiments/datasets/{name}.py: the data sets are {', '.join(names)}")
-    return cast(DatasetModule, module)
+    names = sorted(module.name for module in pkgutil.iter_modules(members.__path__))
+    if name not in names:
+        raise ConfigError(f"there is no data set {name!r}; choose from {', '.join(names)}")
+    return cast(DatasetModule, importlib.import_module(f"{members.__name__}.{name}"))
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What data=official or data=auto comes to, before anything is downloaded.
+
+    missing: files to download. unreachable: why the publisher cannot be reached, "" if it can be; then
+    data=auto takes the synthetic twin.
+    """
+
+    missing: tuple[str, ...] = ()
+    unreachable: str = ""
+
+
+def decide(dataset: DatasetConfig, data: DataConfig) -> Decision:
+    """Whether the publisher's files are cached, can be downloaded, or cannot be reached."""
+    if data.name not in ("official", "auto") or fetch.all_cached(dataset):
+        return Decision()
+    missing = tuple(name for name in dataset.files if not (fetch.downloads() / name).exists())
+    if data.name == "auto":
+        for name in missing:
+            url = dataset.files[name].url
+            if reason := fetch.unreachable(url):
+                return Decision(unreachable=f"{url} is not reachable ({reason})")
+    return Decision(missing)
 
 
 def resolve(module: DatasetModule, dataset: DatasetConfig, data: DataConfig, say: Say) -> Source:
@@ -74,13 +97,15 @@ def resolve(module: DatasetModule, dataset: DatasetConfig, data: DataConfig, say
     if data.name == "official":
         return _official(module, dataset, say)
     if data.name == "auto":
-        return _auto(module, dataset, say)
-    raise ConfigError(f"data={data.name} is unknown: there are {', '.join(NAMES)}")
+        return _auto(module, dataset, data, say)
+    raise ConfigError(f"data={data.name} is unknown; choose from {', '.join(NAMES)}")
 
 
 def _synthetic(module: DatasetModule, dataset: DatasetConfig, warning: str | None = None) -> Source:
     recipe = f"synthetic {dataset.name} recipe {module.RECIPE} seed {SYNTHETIC_SEED}"
-    return Source("synthetic", {}, hashlib.sha256(recipe.encode()).hexdigest()[:DIGEST_DIGITS], warning)
+    return Source(
+        "synthetic", {}, hashlib.sha256(recipe.encode()).hexdigest()[:DIGEST_DIGITS], warning
+    )
 
 
 def _official(module: DatasetModule, dataset: DatasetConfig, say: Say) -> Source:
@@ -88,15 +113,10 @@ def _official(module: DatasetModule, dataset: DatasetConfig, say: Say) -> Source
     return Source("official", files, digest_of(module, files))
 
 
-def _auto(module: DatasetModule, dataset: DatasetConfig, say: Say) -> Source:
+def _auto(module: DatasetModule, dataset: DatasetConfig, data: DataConfig, say: Say) -> Source:
     """The publisher's files if they are cached or reachable, else the twin with a warning."""
-    if fetch.all_cached(dataset):
-        return _official(module, dataset, say)
-    for name, source in dataset.files.items():
-        if not (fetch.downloads() / name).exists() and (reason := fetch.unreachable(source.url)):
-            reason = f"{source.url} is not reachable ({reason})"
-            break
-    else:
+    reason = decide(dataset, data).unreachable
+    if not reason:
         try:
             return _official(module, dataset, say)
         except UnavailableError as error:
@@ -129,14 +149,19 @@ def _local(module: DatasetModule, dataset: DatasetConfig, folder_name: str | Non
 
 def _choices(module: DatasetModule) -> str:
     """The files that a folder may hold, for messages; a choice of several is named by their folder."""
-    names = (choice[0] if len(choice) == 1 else str(Path(choice[0]).parent) + "/" for choice in module.CHOICES)
+    names = (
+        choice[0] if len(choice) == 1 else str(Path(choice[0]).parent) + "/"
+        for choice in module.CHOICES
+    )
     return " or ".join(names)
 
 
 def local_files(module: DatasetModule, dataset: DatasetConfig, folder: Path) -> dict[str, Path]:
     """Files by base name of the first choice that is complete; DataError names what is missing."""
     if not folder.is_dir():
-        raise DataError(f"data.dir={folder} is not a folder; {dataset.title} needs {_choices(module)} in it")
+        raise DataError(
+            f"data.dir={folder} is not a folder; {dataset.title} needs {_choices(module)} in it"
+        )
     missing = ""
     for choice in module.CHOICES:
         absent = [name for name in choice if not (folder / name).exists()]
@@ -195,7 +220,9 @@ def load(module: DatasetModule, dataset: DatasetConfig, source: Source) -> Any:
         raise unreadable(error, source.files, dataset.files) from None
 
 
-def unreadable(error: Exception, files: Mapping[str, Path], published: Mapping[str, Any]) -> DataError:
+def unreadable(
+    error: Exception, files: Mapping[str, Path], published: Mapping[str, Any]
+) -> DataError:
     """The one-line error for a file that is not what it should be, with the sums found and expected."""
     if isinstance(error, MalformedError):
         path, detail = error.path, error.detail

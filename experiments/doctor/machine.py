@@ -6,9 +6,11 @@ import shutil
 import sys
 from pathlib import Path
 
-from experiments import devices, host
-from experiments.doctor.findings import MISSING, OK, OPTIONAL, Section, size
-from experiments.paths import cache_root, project_root, runs_root
+from experiments.config import members
+from experiments.doctor.section import MISSING, OK, OPTIONAL, Section
+from experiments.system import host
+from experiments.system.files import size
+from experiments.system.paths import cache_root, project_root, runs_root
 
 # What one environment takes (TensorFlow 2 with its wheels), and what the prepared data of all tasks take.
 ENVIRONMENT_BYTES, DATA_BYTES = 2_500_000_000, 1_000_000_000
@@ -20,15 +22,18 @@ def interpreters(default_python: str) -> Section:
     `default_python` is the one that the default backend's environment is still to be made from, "" where it is
     there already.
     """
-    from experiments.environments import install, inventory
+    from experiments.environments import install
     from experiments.environments import interpreters as pythons
+    from experiments.environments.interpreters import install_hint
     from experiments.environments.specification import read
 
     section = Section("Interpreters")
     section.add("this project's", OK, f"{platform.python_version()} ({sys.executable})")
-    wanted = sorted({read(each.environment, "cpu").python for each in inventory.backends().values()})
+    wanted = sorted({read(each.environment, "cpu").python for each in members.backends().values()})
     conda = install.conda_program()
-    section.add("conda", OK if conda else OPTIONAL, str(conda or "not on PATH; Pythons as below serve"))
+    section.add(
+        "conda", OK if conda else OPTIONAL, str(conda or "not on PATH; Pythons as below serve")
+    )
     uv = pythons.uv_program()
     section.add("uv", OK if uv else OPTIONAL, str(uv or "not there; pip serves, slower"))
     for minor in wanted:
@@ -38,19 +43,21 @@ def interpreters(default_python: str) -> Section:
         elif conda:
             section.add(f"Python {minor}", OK, f"{conda.name} brings it")
         else:
-            get = f"pyenv install {minor}" if int(minor.split(".")[1]) < 8 else f"uv python install {minor}"
-            section.add(f"Python {minor}", MISSING, "", get, needed=minor == default_python)
+            fix = install_hint(minor)
+            section.add(f"Python {minor}", MISSING, "", fix, needed=minor == default_python)
     return section
 
 
 def devices_here() -> Section:
     """The processor and the GPUs."""
-    from experiments.environments.threads import usable_cores, usable_processors
+    from experiments.system.threads import usable_cores, usable_processors
 
     section = Section("Devices")
     threads = f"{usable_cores()} cores, {usable_processors()} hardware threads to use"
     section.add("CPU", OK, f"{host.cpu_model()}, {threads}, load {host.load_average() or 0:.1f}")
-    found = devices.gpus()
+    from experiments.system.gpu import present_gpus
+
+    found = present_gpus()
     for gpu in found:
         detail = f"{gpu.name}, {size(gpu.memory_bytes)}, capability {gpu.capability}, driver {gpu.driver}"
         section.add(f"GPU {gpu.index}", OK, detail)
@@ -62,14 +69,18 @@ def devices_here() -> Section:
 def compilers() -> Section:
     """Programs that some backends and facts need."""
     section = Section("Programs")
-    compiler = next((found for name in ("g++", "c++", "clang++") if (found := shutil.which(name))), None)
+    compiler = next(
+        (found for name in ("g++", "c++", "clang++") if (found := shutil.which(name))), None
+    )
     if compiler:
         section.add("C++ compiler", OK, compiler)
     else:
         section.add("C++ compiler", MISSING, "Theano compiles its functions with it",
                     "install g++ with your system's packages")  # fmt: skip
     git = shutil.which("git")
-    section.add("git", OK if git else OPTIONAL, git or "runs are kept without the commit they came from")
+    section.add(
+        "git", OK if git else OPTIONAL, git or "runs are kept without the commit they came from"
+    )
     return section
 
 
@@ -85,11 +96,15 @@ def disks(build_needed: bool) -> Section:
         there = _nearest(path)
         free = shutil.disk_usage(there).free
         detail = f"{path}, {size(free)} free"
-        elsewhere = f"export {variable}=/a/folder/elsewhere" if variable else "clone it to another disk"
+        elsewhere = (
+            f"export {variable}=/a/folder/elsewhere" if variable else "clone it to another disk"
+        )
         if not os.access(there, os.W_OK):
             section.add(what, MISSING, f"{path} cannot be written", elsewhere, needed=True)
         elif free < least:
-            section.add(what, MISSING, f"{detail}; {size(least)} may be needed", elsewhere, needed=True)
+            section.add(
+                what, MISSING, f"{detail}; {size(least)} may be needed", elsewhere, needed=True
+            )
         else:
             section.add(what, OK, detail)
     return section

@@ -5,23 +5,15 @@ import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
-import yaml
+from experiments.config import members
+from experiments.config.schema import DatasetConfig
+from experiments.doctor.section import MISSING, OK, OPTIONAL, STALE, Section
+from experiments.system.files import size
+from experiments.system.paths import cache_root, runs_root
 
-from experiments.config import DatasetConfig, FileConfig
-from experiments.doctor.findings import MISSING, OK, OPTIONAL, STALE, Section, size
-from experiments.paths import cache_root, project_root, runs_root
-
-DOCTOR = "python -m experiments.doctor"
+COMMAND = "python -m experiments"
 _SECONDS = 3.0
-
-
-def defaults() -> dict[str, str]:
-    """What a run takes that is told nothing else: group to choice, from conf/base.yaml."""
-    content = yaml.safe_load((project_root() / "conf" / "base.yaml").read_text(encoding="utf-8"))
-    return {group: choice for entry in content["defaults"] if isinstance(entry, dict)
-            for group, choice in entry.items()}  # fmt: skip
 
 
 def environments(gpu: bool) -> Section:
@@ -29,16 +21,18 @@ def environments(gpu: bool) -> Section:
     from experiments.environments import inventory
 
     section = Section("Environments")
-    default = defaults()["backend"]
+    default = members.defaults()["backend"]
     for kind in ("cpu", "gpu") if gpu else ("cpu",):
-        for backend in inventory.backends().values():
+        for backend in members.backends().values():
             entry = inventory.look(backend, kind)
-            build = f"{DOCTOR} env build backend={backend.name}" + (" kind=gpu" if kind == "gpu" else "")
+            build = f"{COMMAND} env build {backend.name}" + (" --kind gpu" if kind == "gpu" else "")
             what = backend.name if kind == "cpu" else f"{backend.name} (GPU)"
             needed = backend.name == default and kind == "cpu"
             with_size = f", {size(entry.size_bytes)}" if entry.size_bytes else ""
             if entry.state == inventory.BUILT:
-                section.add(what, OK, f"Python {entry.found}{with_size}, {_soundness(entry.folder)}")
+                section.add(
+                    what, OK, f"Python {entry.found}{with_size}, {_soundness(entry.folder)}"
+                )
             elif entry.state == inventory.BUILDING:
                 section.add(what, "building", "by another process")
             else:
@@ -46,7 +40,9 @@ def environments(gpu: bool) -> Section:
                 detail = {
                     inventory.STALE: f"of an older conda/ file{with_size}",
                     inventory.UNFINISHED: f"cut off while it was built{with_size}",
-                }.get(entry.state, f"Python {entry.found} would do" if entry.found != "none" else "")
+                }.get(
+                    entry.state, f"Python {entry.found} would do" if entry.found != "none" else ""
+                )
                 section.add(what, state, detail, build, needed)
     return section
 
@@ -55,7 +51,11 @@ def _soundness(folder: Path | None) -> str:
     """The newest verdict on the engine in an environment."""
     from experiments.environments.soundness import checks_folder
 
-    verdicts = sorted(checks_folder().glob(f"{folder.name}-*.json"), key=lambda p: p.stat().st_mtime) if folder else []
+    verdicts = (
+        sorted(checks_folder().glob(f"{folder.name}-*.json"), key=lambda p: p.stat().st_mtime)
+        if folder
+        else []
+    )
     try:
         sound = json.loads(verdicts[-1].read_text(encoding="utf-8"))["sound"]
     except (IndexError, OSError, ValueError, KeyError, TypeError):
@@ -63,33 +63,23 @@ def _soundness(folder: Path | None) -> str:
     return "engine sound" if sound else "engine UNSOUND"
 
 
-def datasets() -> dict[str, DatasetConfig]:
-    """The data sets of conf/dataset/, by name."""
-    found = {}
-    for path in sorted((project_root() / "conf" / "dataset").glob("*.yaml")):
-        content: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-        files = {name: FileConfig(**file) for name, file in content["files"].items()}
-        found[path.stem] = DatasetConfig(content["name"], content["title"], files)
-    return found
-
-
 def data() -> Section:
     """The publishers' files, their sums, and what was prepared from them. A run does without: it takes a twin."""
     from experiments.datasets import list_entries
 
     section = Section("Data")
-    for name, dataset in datasets().items():
+    for name, dataset in members.datasets().items():
         state, detail = _files(dataset)
-        mend = None if state == OK else f"{DOCTOR} data fetch dataset={name}"
+        fix = None if state == OK else f"{COMMAND} data fetch {name}"
         if state == "corrupted":
-            mend = f"{DOCTOR} data clean kind=downloads name={next(iter(dataset.files))}"
-        section.add(dataset.title, state, detail, mend)
+            fix = f"{COMMAND} data clean --kind downloads --name {next(iter(dataset.files))}"
+        section.add(dataset.title, state, detail, fix)
     prepared = [entry for entry in list_entries() if entry.kind == "prepared"]
     whole = [entry for entry in prepared if entry.detail not in ("damaged", "unfinished")]
     detail = f"{len(whole)} entries, {size(sum(entry.bytes for entry in prepared))} in {cache_root() / 'prepared'}"
     left = len(prepared) - len(whole)
     if left:
-        clean = f"{DOCTOR} data clean kind=prepared"
+        clean = f"{COMMAND} data clean --kind prepared"
         section.add("prepared arrays", STALE, f"{detail}, {left} damaged or unfinished", clean)
     else:
         section.add("prepared arrays", OK, detail)
@@ -109,7 +99,9 @@ def _files(dataset: DatasetConfig) -> tuple[str, str]:
         try:
             found = file_sum(path)
             record = path.with_name(path.name + ".sha256")
-            expected = source.sha256 or (record.read_text().split()[0] if record.exists() else found)
+            expected = source.sha256 or (
+                record.read_text().split()[0] if record.exists() else found
+            )
         except (OSError, IndexError) as error:
             return "corrupted", f"{path} cannot be read: {error}"
         if found != expected:
@@ -121,21 +113,21 @@ def _files(dataset: DatasetConfig) -> tuple[str, str]:
 def store() -> Section:
     """The tracking store, and journals that it does not have yet."""
     from experiments.tracking.ingest import pending
-    from experiments.tracking.store import absolute_uri, default_uri, redacted
+    from experiments.tracking.store import address, redacted, sqlite_path
 
     section = Section("Store")
-    named = os.environ.get("MLFLOW_TRACKING_URI")
-    uri = absolute_uri(named) if named else default_uri()
-    if uri.startswith("sqlite:///"):
-        state, detail, mend = _sqlite(Path(uri.removeprefix("sqlite:///")))
+    uri = address()
+    path = sqlite_path(uri)
+    if path is not None:
+        state, detail, fix = _sqlite(path)
     elif uri.startswith(("http://", "https://")):
-        state, detail, mend = _server(uri)
+        state, detail, fix = _server(uri)
     else:
-        state, detail, mend = "not looked at", "a database server", None
-    section.add(redacted(uri), state, detail, mend, needed=True)
+        state, detail, fix = "not looked at", "a database server", None
+    section.add(redacted(uri), state, detail, fix, needed=True)
     waiting = pending(runs_root()) if runs_root().is_dir() else []
     if waiting:
-        ingest = f"python -m experiments.journal ingest {_spelled(waiting)}"
+        ingest = f"{COMMAND} journal ingest {_spelled(waiting)}"
         section.add("journals", STALE, f"{len(waiting)} runs that no store has whole", ingest)
     else:
         section.add("journals", OK, "every run's journal is in a store")
@@ -150,7 +142,9 @@ def _sqlite(path: Path) -> tuple[str, str, str | None]:
     if not path.exists():
         return OK, "is created by the first run", None
     try:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=_SECONDS)) as database:
+        with closing(
+            sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=_SECONDS)
+        ) as database:
             (runs,) = database.execute("SELECT COUNT(*) FROM runs").fetchone()
     except sqlite3.Error as error:
         return "unusable", f"{error}", f"mv {path} {path}.broken   # the next run creates a new one"

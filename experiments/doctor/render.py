@@ -1,5 +1,6 @@
 """The report as tables; plain where the output is no terminal."""
 
+import shutil
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
@@ -7,10 +8,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from experiments.doctor.findings import OK, OPTIONAL, Finding, Section
+from experiments.doctor.section import OK, OPTIONAL, Row, Section
+from experiments.system.files import size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from experiments.config.schema import BackendConfig
 
 _COLOURS = {OK: "green", OPTIONAL: "dim"}
 
@@ -20,7 +24,7 @@ def show(found: list[Section]) -> int:
     sections(found)
     console = _console()
     broken = [row for section in found for row in section.broken]
-    others = [row for section in found for row in section.rows if row.mend and row not in broken]
+    others = [row for section in found for row in section.rows if row.fix and row not in broken]
     _commands(console, "A default run lacks:", broken)
     _commands(console, "To complete the rest:", others)
     if not broken:
@@ -28,12 +32,16 @@ def show(found: list[Section]) -> int:
     return 1 if broken else 0
 
 
-def _commands(console: Console, title: str, rows: list[Finding]) -> None:
+def _commands(console: Console, title: str, rows: list[Row]) -> None:
     if rows:
         console.print(f"[bold]{title}[/]")
         width = max(len(row.what) for row in rows)
         for row in rows:
-            console.print(f"  {escape(row.what):<{width}}  {escape(row.mend or '')}", soft_wrap=True, highlight=False)
+            console.print(
+                f"  {escape(row.what):<{width}}  {escape(row.fix or '')}",
+                soft_wrap=True,
+                highlight=False,
+            )
 
 
 def sections(found: list[Section]) -> None:
@@ -52,7 +60,6 @@ def sections(found: list[Section]) -> None:
 
 def entries(found: "Sequence[Any]") -> None:
     """The cache of data, entry by entry (experiments.datasets.Entry)."""
-    from experiments.doctor.findings import size
 
     table = Table("kind", "name", "size", "content", box=SIMPLE_HEAD)
     for entry in found:
@@ -61,7 +68,19 @@ def entries(found: "Sequence[Any]") -> None:
         _console().print(table)
 
 
-def _console() -> Console:
-    import shutil
+def environments(chosen: "Sequence[tuple[BackendConfig, str]]") -> None:
+    """One row for each backend and kind of device."""
+    from experiments.environments import inventory
 
+    table = Table("backend", "kind", "Python", "made with", "state", "size", "key", box=SIMPLE_HEAD)
+    table.columns[5].justify = "right"
+    for backend, kind in chosen:
+        entry = inventory.look(backend, kind)
+        bytes_ = "" if entry.size_bytes is None else size(entry.size_bytes)
+        key = "" if entry.folder is None else entry.folder.name.rpartition("-")[2]
+        table.add_row(entry.backend, kind, entry.python, entry.found, entry.state, bytes_, key)
+    _console().print(table)
+
+
+def _console() -> Console:
     return Console(width=max(shutil.get_terminal_size((120, 24)).columns, 80))

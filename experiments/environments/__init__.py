@@ -1,11 +1,14 @@
 """The interpreters that backends are measured in: found or built, checked, and started with set variables."""
 
 from experiments.environments.build import BuildError, ensure
-from experiments.environments.installed import Environment
-from experiments.environments.packages import freeze
+from experiments.environments.installed import Environment, freeze
 from experiments.environments.soundness import CheckResult, check
-from experiments.environments.threads import resolve_threads
-from experiments.environments.variables import compile_cache_state, compiled_functions, worker_variables
+from experiments.environments.variables import (
+    compile_cache_state,
+    compiled_functions,
+    worker_variables,
+)
+from experiments.system.threads import resolve_threads
 
 __all__ = [
     "BuildError",

@@ -1,7 +1,5 @@
 """Find or build a backend's environment in the cache: once, under a lock, whole or not at all."""
 
-import contextlib
-import errno
 import hashlib
 import platform
 import shutil
@@ -10,16 +8,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments.config import BackendConfig
-from experiments.environments import fixes, install, installed, interpreters, locks, specification
-from experiments.environments.installed import Environment, Place
-from experiments.environments.process import StepError
+from experiments.config.schema import BackendConfig
+from experiments.environments import fixes, install, installed, interpreters, specification
+from experiments.environments.installed import Environment, Place, build_lock
 from experiments.environments.specification import Specification
+from experiments.environments.steps import StepError
 from experiments.errors import NotInstalled
+from experiments.system.files import writing
 
 Say = Callable[[str], None]
 _SCHEMA = 1
-_LAST_PATCH = {"3.6": "3.6.15", "3.7": "3.7.17"}  # older pyenvs want the whole version
 
 
 class BuildError(NotInstalled):
@@ -89,7 +87,10 @@ def ensure(backend: BackendConfig, kind: str, say: Say) -> Environment:
     built = False
     if folder is None:
         lock = lock_file(recipe)
-        with writing(installed.environments_folder()), locks.hold(lock, recipe.name, say) as handle:
+        with (
+            writing(installed.environments_folder(), NotInstalled),
+            build_lock(lock, recipe.name, say) as handle,
+        ):
             folder = installed.find_complete(recipe.name, recipe.content)
             if folder is None:
                 folder = _build(recipe, say, handle)
@@ -100,7 +101,9 @@ def ensure(backend: BackendConfig, kind: str, say: Say) -> Environment:
 def _environment(recipe: Recipe, folder: Path, built: bool, begin: float) -> Environment:
     facts = installed.read_marker(folder)
     if facts is None:
-        raise NotInstalled(f"the environment in {folder} was removed while it was looked at; try again")
+        raise NotInstalled(
+            f"the environment in {folder} was removed while it was looked at; try again"
+        )
     place = Place(folder, folder / facts["python"], recipe.kind, facts["key"], owned=True)
     return Environment(
         python=place.python,
@@ -136,12 +139,16 @@ def managers(wanted: Specification) -> Iterator[Manager]:
     """The ways to make an environment that are there, best first."""
     conda = install.conda_program()
     if conda is not None:
-        yield Manager(conda.name, wanted.python, lambda step: install.with_conda(conda, wanted, step))
+        yield Manager(
+            conda.name, wanted.python, lambda step: install.with_conda(conda, wanted, step)
+        )
     if wanted.conda_only:
         return
     interpreter = interpreters.find(wanted.python)
     if interpreter is not None:
-        yield Manager("venv", interpreter.version, lambda step: install.with_venv(interpreter, wanted, step))
+        yield Manager(
+            "venv", interpreter.version, lambda step: install.with_venv(interpreter, wanted, step)
+        )
 
 
 def _not_found(wanted: Specification) -> str:
@@ -150,9 +157,7 @@ def _not_found(wanted: Specification) -> str:
     if wanted.conda_only:
         only = ", ".join(wanted.conda_only)
         return f"{wanted.name} needs conda, mamba or micromamba for {only}: none on PATH; install one, {name_one}"
-    last = _LAST_PATCH.get(wanted.python, wanted.python)
-    uv = "uv" if shutil.which("uv") else interpreters.uv_program() or "uv"
-    get = f"pyenv install {last}" if wanted.legacy else f"{uv} python install {wanted.python}"
+    get = interpreters.install_hint(wanted.python)
     return (
         f"{wanted.name} needs Python {wanted.python}: no conda, mamba or micromamba on PATH, and no "
         f"python{wanted.python} from pyenv, uv or PATH; get one with `{get}`, {name_one}"
@@ -163,21 +168,27 @@ def _build_in(folder: Path, recipe: Recipe, manager: Manager, say: Say, *, lock:
     """Build into `folder`, its marker last. Installed scripts know their folder, so it is not moved there later."""
     begin = time.monotonic()
     name = recipe.name
-    place = Place(folder, folder / "env" / "bin" / "python", recipe.kind, manager.key(recipe), owned=True)
+    place = Place(
+        folder, folder / "env" / "bin" / "python", recipe.kind, manager.key(recipe), owned=True
+    )
     _require(recipe, place)
     if folder.exists():
         say(f"{name}: an earlier build in {folder} was not finished; building it again")
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
     log = folder / installed.LOG
-    say(f"{name}: building its environment with {manager.name} (Python {manager.version}) in {folder}, once")
+    say(
+        f"{name}: building its environment with {manager.name} (Python {manager.version}) in {folder}, once"
+    )
     try:
         manager.make(install.Step(place.python.parent.parent, log, say, name, lock))
         if recipe.fixes:
             say(f"{name}: {', '.join(recipe.fixes)}")
         installed.apply_fixes(recipe.fixes, place)
     except (StepError, fixes.FixError) as error:
-        reason = f"{name}: its environment could not be built with {manager.name}: {error} (log: {log})"
+        reason = (
+            f"{name}: its environment could not be built with {manager.name}: {error} (log: {log})"
+        )
         raise BuildError(reason, log, getattr(error, "tail", ())) from None
     installed.write_keras_settings(folder)
     seconds = time.monotonic() - begin
@@ -203,18 +214,3 @@ def _require(recipe: Recipe, place: Place) -> None:
         installed.require_for_fixes(recipe.fixes, place)
     except fixes.FixError as error:
         raise NotInstalled(f"{recipe.name}: {error}") from None
-
-
-@contextlib.contextmanager
-def writing(folder: Path) -> Iterator[None]:
-    """Turn what a full or read-only cache does into one line."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            advice = "free some, or set KBB_CACHE to a folder on a larger disk"
-            raise NotInstalled(f"no space left for {folder}; {advice}") from None
-        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST):
-            advice = "set KBB_CACHE to a folder that can be written"
-            raise NotInstalled(f"cannot write to {error.filename or folder}: {error.strerror}; {advice}") from None
-        raise

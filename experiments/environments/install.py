@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments.environments import process
+from experiments.environments import steps
 from experiments.environments.interpreters import Interpreter, uv_program
 from experiments.environments.specification import Specification
 
@@ -17,7 +17,15 @@ _INSTALLERS = ("pip", "setuptools", "wheel")
 _ASTRAY = (
     *("PYTHON", "VIRTUAL_ENV", "CONDA_PREFIX", "MLFLOW_"),
     *("PIP_NO_CACHE_DIR", "PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_CONSTRAINT", "PIP_REQUIRE"),
-    *("UV_TARGET", "UV_PREFIX", "UV_SYSTEM_PYTHON", "UV_CONSTRAINT", "UV_OVERRIDE", "UV_PROJECT", "UV_PYTHON"),
+    *(
+        "UV_TARGET",
+        "UV_PREFIX",
+        "UV_SYSTEM_PYTHON",
+        "UV_CONSTRAINT",
+        "UV_OVERRIDE",
+        "UV_PROJECT",
+        "UV_PYTHON",
+    ),
 )
 
 
@@ -32,14 +40,25 @@ class Step:
     keep: int | None  # file descriptor of the lock, inherited by the installers
 
     def run(self, command: list[str | Path], what: str) -> None:
-        process.run(command, self.log, self.say, f"{self.title}: {what}", clean_environment(), keep=self.keep)
+        steps.run(
+            command,
+            self.log,
+            self.say,
+            f"{self.title}: {what}",
+            clean_environment(),
+            keep=self.keep,
+        )
 
 
 def clean_environment() -> dict[str, str]:
     """The caller's variables without those that would mix another Python into the environment."""
     variables = {name: value for name, value in os.environ.items() if not name.startswith(_ASTRAY)}
-    variables.update(PYTHONNOUSERSITE="1", PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_NO_INPUT="1", NO_COLOR="1")
-    variables.update(PIP_NO_WARN_SCRIPT_LOCATION="1", PIP_ROOT_USER_ACTION="ignore", CONDA_ALWAYS_YES="true")
+    variables.update(
+        PYTHONNOUSERSITE="1", PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_NO_INPUT="1", NO_COLOR="1"
+    )
+    variables.update(
+        PIP_NO_WARN_SCRIPT_LOCATION="1", PIP_ROOT_USER_ACTION="ignore", CONDA_ALWAYS_YES="true"
+    )
     # uv reads none of pip's settings: those that say where packages come from are passed on.
     for pip, uv in (
         ("PIP_INDEX_URL", "UV_DEFAULT_INDEX"),
@@ -94,17 +113,32 @@ def with_venv(interpreter: Interpreter, specification: Specification, step: Step
     requirements = step.log.parent / "requirements.txt"
     requirements.write_text("".join(f"{pin}\n" for pin in specification.pins), encoding="utf-8")
     if uv is not None:
-        command: list[str | Path] = [uv, "pip", "install", "--python", python, "--compile-bytecode", *uv_settings()]
+        command: list[str | Path] = [
+            uv,
+            "pip",
+            "install",
+            "--python",
+            python,
+            "--compile-bytecode",
+            *uv_settings(),
+        ]
     else:
         command = [python, "-m", "pip", "install"]
-        if os.environ.get("PIP_NO_CACHE_DIR"):  # as a variable it makes the pip that comes with Python 3.6 crash
+        if os.environ.get(
+            "PIP_NO_CACHE_DIR"
+        ):  # as a variable it makes the pip that comes with Python 3.6 crash
             command.append("--no-cache-dir")
-        tools = specification.tools + tuple(pin for pin in specification.pins if _project(pin) in _INSTALLERS)
+        tools = specification.tools + tuple(
+            pin for pin in specification.pins if _project(pin) in _INSTALLERS
+        )
         if tools:
             step.run([*command, *tools], f"installing {', '.join(tools)}")
     if specification.pins:
         complete = ["--no-deps"] if specification.legacy else []
-        step.run([*command, *complete, "-r", requirements], f"installing {len(specification.pins)} packages")
+        step.run(
+            [*command, *complete, "-r", requirements],
+            f"installing {len(specification.pins)} packages",
+        )
 
 
 def _project(pin: str) -> str:

@@ -3,13 +3,19 @@
 import contextlib
 import json
 import os
+import subprocess
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from experiments.environments import fixes
+from experiments.environments.install import clean_environment
 from experiments.errors import NotInstalled
-from experiments.paths import cache_root
+from experiments.system.locks import file_lock, holder
+from experiments.system.paths import cache_root, write_whole
+from experiments.system.process import output_of
 
 MARKER = "complete.json"
 LOG = "build.log"
@@ -56,7 +62,11 @@ def find_complete(name: str, content: str) -> Path | None:
     """The folder of a whole environment of this content whose Python is still there."""
     for marker in sorted(environments_folder().glob(f"{name}-*/{MARKER}")):
         facts = read_marker(marker.parent)
-        if facts and facts["content"] == content and os.access(marker.parent / facts["python"], os.X_OK):
+        if (
+            facts
+            and facts["content"] == content
+            and os.access(marker.parent / facts["python"], os.X_OK)
+        ):
             return marker.parent
     return None
 
@@ -67,18 +77,27 @@ def read_marker(folder: Path) -> dict[str, Any] | None:
         facts = json.loads((folder / MARKER).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    whole = isinstance(facts, dict) and {"name", "content", "python", "key", "manager"} <= facts.keys()
+    whole = (
+        isinstance(facts, dict) and {"name", "content", "python", "key", "manager"} <= facts.keys()
+    )
     return facts if whole else None
 
 
 def write_marker(folder: Path, facts: dict[str, Any]) -> None:
     """Mark the environment in `folder` as whole: on disk before it has its name."""
-    unfinished = folder / f".{MARKER}"
-    with unfinished.open("w", encoding="utf-8") as output:
-        json.dump(facts, output, indent=1)
-        output.flush()
-        os.fsync(output.fileno())
-    unfinished.replace(folder / MARKER)
+    write_whole(folder / MARKER, json.dumps(facts, indent=1), durable=True)
+
+
+def build_lock(path: Path, what: str, say: Callable[[str], None]) -> AbstractContextManager[int]:
+    """Hold the lock under which `what` is built or checked; a waiter says for whom it waits.
+
+    Yields the descriptor, which installers inherit: the lock holds until the last of them has ended.
+    """
+
+    def waiting(seconds: float) -> None:
+        say(f"{what}: waiting for process {holder(path)} that builds it ({seconds:.0f} s)")
+
+    return file_lock(path, waiting=waiting)
 
 
 def write_keras_settings(folder: Path) -> None:
@@ -86,9 +105,7 @@ def write_keras_settings(folder: Path) -> None:
     settings = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last"}
     home = folder / KERAS_HOME
     home.mkdir(exist_ok=True)
-    unfinished = home / ".keras.json"
-    unfinished.write_text(json.dumps(settings), encoding="utf-8")
-    unfinished.replace(home / "keras.json")
+    write_whole(home / "keras.json", json.dumps(settings))
 
 
 def fix_target(place: Place, name: str) -> fixes.Target:
@@ -141,3 +158,45 @@ def folder_bytes(folder: Path) -> int:
             with contextlib.suppress(OSError):
                 total += os.lstat(os.path.join(parent, name)).st_size  # noqa: PTH118 (100,000 files: speed)
     return total
+
+
+_SECONDS = 120
+
+
+# Reads the metadata files themselves: Python 3.6 has no importlib.metadata, and some environments no pip.
+_LIST = r"""
+import glob, io, json, os, sys
+found = {}
+for folder in reversed([p for p in sys.path if os.path.isdir(p)]):
+    for meta in glob.glob(os.path.join(folder, "*.dist-info", "METADATA")) + \
+            glob.glob(os.path.join(folder, "*.egg-info", "PKG-INFO")):
+        head = {}
+        with io.open(meta, encoding="utf-8", errors="replace") as text:
+            for line in text:
+                if not line.strip():
+                    break
+                key, _, value = line.partition(":")
+                head.setdefault(key.strip().lower(), value.strip())
+        if "name" in head and "version" in head:
+            found[head["name"].lower()] = head["name"] + "==" + head["version"]
+print(json.dumps({"python": sys.version.replace("\n", " "), "packages": sorted(found.values(), key=str.lower)}))
+"""
+
+
+def freeze(env: Environment) -> str:
+    """All packages of an environment, one ``name==version`` a line, after comment lines on its origin.
+
+    Raises NotInstalled where its interpreter does not run.
+    """
+    command = [str(env.python), "-c", _LIST]
+    try:
+        facts = json.loads(output_of(command, clean_environment(), _SECONDS, env.folder))
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        raise NotInstalled(
+            f"{env.python} does not list its packages: {type(error).__name__}"
+        ) from None
+    head = [
+        f"# environment {env.name} {env.key} ({env.kind}, {env.manager})",
+        f"# Python {facts['python']}",
+    ]
+    return "\n".join([*head, *facts["packages"]]) + "\n"

@@ -15,6 +15,7 @@ _PROBE = (
     "'base': getattr(sys, '_base_executable', None) or sys.executable, 'prefix': sys.base_prefix}))"
 )
 _PROBE_SECONDS = 30
+_LAST_PATCH = {"3.6": "3.6.15", "3.7": "3.7.17"}  # older pyenvs want the whole version
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,18 @@ def _is_base(program: Path) -> bool:
 
 def _ask(path: Path) -> dict[str, str] | None:
     # A pyenv shim exists for versions that are not selected and then fails, so candidates are run.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("PYTHON")
+    }
     command = [str(path), "-I", "-S", "-c", _PROBE]
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_PROBE_SECONDS, env=environment, check=True
+            command,
+            capture_output=True,
+            text=True,
+            timeout=_PROBE_SECONDS,
+            env=environment,
+            check=True,
         )
         answer = json.loads(done.stdout)
     except (OSError, subprocess.SubprocessError, ValueError):
@@ -93,6 +101,14 @@ def _pyenv_versions(minor: str) -> list[Path]:
     return sorted((f for f in root.glob(f"{minor}.*") if patch(f) >= 0), key=patch, reverse=True)
 
 
+def install_hint(minor: str) -> str:
+    """The command that installs a Python of a minor version; uv offers none below 3.8."""
+    if int(minor.split(".")[1]) < 8:
+        return f"pyenv install {_LAST_PATCH.get(minor, minor)}"
+    uv = "uv" if shutil.which("uv") else uv_program() or "uv"
+    return f"{uv} python install {minor}"
+
+
 def uv_program() -> Path | None:
     """The uv that this project was installed with, else one on PATH."""
     try:
@@ -108,9 +124,19 @@ def _ask_uv(minor: str) -> Path | None:
     uv = uv_program()
     if uv is None:
         return None
-    command = [str(uv), "python", "find", "--system", "--no-project", "--no-python-downloads", minor]
+    command = [
+        str(uv),
+        "python",
+        "find",
+        "--system",
+        "--no-project",
+        "--no-python-downloads",
+        minor,
+    ]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_PROBE_SECONDS, check=True)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=_PROBE_SECONDS, check=True
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return Path(done.stdout.strip()) if done.stdout.strip() else None

@@ -5,15 +5,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
-from experiments.config import BackendConfig
-from experiments.environments import install, installed, interpreters, locks
+from experiments.config.schema import BackendConfig
+from experiments.environments import install, installed, interpreters
 from experiments.environments.build import Recipe, lock_file, recipe_of
 from experiments.environments.soundness import checks_folder
 from experiments.environments.specification import Specification
-from experiments.errors import ConfigError, NotInstalled
-from experiments.paths import cache_root, project_root
+from experiments.errors import NotInstalled
+from experiments.system.files import size as read_size
+from experiments.system.locks import is_held
+from experiments.system.paths import cache_root
 
 Say = Callable[[str], None]
 BUILT, BUILDING, UNFINISHED, STALE, MISSING = "built", "building", "unfinished", "stale", "missing"
@@ -32,17 +32,6 @@ class Entry:
     folder: Path | None
 
 
-def backends() -> dict[str, BackendConfig]:
-    """The backends of conf/backend/, by name; ConfigError where a file is not one."""
-    found = {}
-    for path in sorted((project_root() / "conf" / "backend").glob("*.yaml")):
-        try:
-            found[path.stem] = BackendConfig(**yaml.safe_load(path.read_text(encoding="utf-8")))
-        except (TypeError, yaml.YAMLError) as error:
-            raise ConfigError(f"{path} is no backend: {' '.join(str(error).split())}") from None
-    return found
-
-
 def look(backend: BackendConfig, kind: str) -> Entry:
     """How the environment of `backend` stands."""
     recipe = recipe_of(backend, kind)
@@ -53,13 +42,21 @@ def look(backend: BackendConfig, kind: str) -> Entry:
         found = f"{facts.get('version')} ({facts.get('manager')})"
         return Entry(backend.name, kind, needs, found, BUILT, facts.get("bytes"), folder)
     state, others = MISSING, _folders(recipe.name)
-    if locks.is_held(lock_file(recipe)):
+    if is_held(lock_file(recipe)):
         state = BUILDING
     elif others:
         whole = any(installed.read_marker(other) for other in others)
         state = STALE if whole else UNFINISHED
     size = sum(installed.folder_bytes(other) for other in others) if others else None
-    return Entry(backend.name, kind, needs, available(recipe.wanted), state, size, others[0] if others else None)
+    return Entry(
+        backend.name,
+        kind,
+        needs,
+        available(recipe.wanted),
+        state,
+        size,
+        others[0] if others else None,
+    )
 
 
 def available(wanted: Specification) -> str:
@@ -91,11 +88,13 @@ def clean(chosen: Iterable[tuple[BackendConfig, str]], everything: bool, say: Sa
     freed = 0
     for backend, kind in chosen:
         recipe = recipe_of(backend, kind)
-        if locks.is_held(lock_file(recipe)):
+        if is_held(lock_file(recipe)):
             say(f"{recipe.name}: is being built; left alone")
             continue
         current = installed.find_complete(recipe.name, recipe.content)
-        for folder in _folders(recipe.name) + (_folders(_named(backend, kind)) if everything else []):
+        for folder in _folders(recipe.name) + (
+            _folders(_named(backend, kind)) if everything else []
+        ):
             if everything or folder != current:
                 freed += _remove(folder, recipe, say)
     return freed
@@ -110,12 +109,14 @@ def _remove(folder: Path, recipe: Recipe, say: Say) -> int:
     compiled = sorted((cache_root() / "compiled").glob(f"*-{key}"))
     size = sum(installed.folder_bytes(each) for each in (folder, *compiled))
     try:
-        (folder / installed.MARKER).unlink(missing_ok=True)  # first, so that what is left is not taken for whole
+        (folder / installed.MARKER).unlink(
+            missing_ok=True
+        )  # first, so that what is left is not taken for whole
         for each in (folder, *compiled):
             shutil.rmtree(each)
         for verdict in checks_folder().glob(f"{folder.name}-*"):
             verdict.unlink()
     except OSError as error:
         raise NotInstalled(f"cannot remove {error.filename or folder}: {error.strerror}") from None
-    say(f"{recipe.name}: removed {folder} ({size / 1e6:.0f} MB)")
+    say(f"{recipe.name}: removed {folder} ({read_size(size)})")
     return size

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from experiments.config import BackendConfig
-from experiments.environments import fixes, installed, locks
-from experiments.environments.build import writing
+from experiments.config.schema import BackendConfig
+from experiments.environments import fixes, installed
 from experiments.environments.install import clean_environment
 from experiments.environments.installed import Environment, Place
 from experiments.errors import NotInstalled
-from experiments.process import output_of
+from experiments.system.files import writing
+from experiments.system.process import output_of
 
 Say = Callable[[str], None]
 _LOOK_SECONDS = 60
@@ -52,13 +52,21 @@ def use(backend: BackendConfig, kind: str, say: Say) -> Environment:
     built = False
     if installed.read_marker(folder) is None:
         lock = installed.environments_folder() / ".locks" / f"{name}-{key}.lock"
-        with writing(folder), locks.hold(lock, name, say):
+        with writing(folder, NotInstalled), installed.build_lock(lock, name, say):
             if installed.read_marker(folder) is None:
                 _prepare(backend, place, name, facts["version"], say)
                 built = True
     variables = installed.fix_variables(list(backend.fixes), place)
     return Environment(
-        python, key, kind, "named", folder, variables, built, seconds=time.monotonic() - begin, name=name
+        python,
+        key,
+        kind,
+        "named",
+        folder,
+        variables,
+        built,
+        seconds=time.monotonic() - begin,
+        name=name,
     )
 
 
@@ -72,7 +80,13 @@ def _prepare(backend: BackendConfig, place: Place, name: str, version: str, say:
     except fixes.FixError as error:
         raise NotInstalled(f"{backend.name} cannot run in {place.python}: {error}") from None
     installed.write_keras_settings(place.folder)
-    facts = {"name": name, "content": place.key, "key": place.key, "manager": "named", "version": version}
+    facts = {
+        "name": name,
+        "content": place.key,
+        "key": place.key,
+        "manager": "named",
+        "version": version,
+    }
     installed.write_marker(place.folder, {**facts, "python": str(place.python)})
 
 
@@ -80,7 +94,9 @@ def _look(python: Path, backend: BackendConfig) -> dict[str, Any]:
     """What the interpreter has; NotInstalled in one line where it will not do."""
     what = f"backend.python={python}"
     if not python.exists():
-        raise NotInstalled(f"{what}: there is no such file; name an interpreter that has {backend.title}")
+        raise NotInstalled(
+            f"{what}: there is no such file; name an interpreter that has {backend.title}"
+        )
     command = [str(python), "-c", _LOOK, "keras", backend.keras_backend]
     try:
         facts: dict[str, Any] = json.loads(output_of(command, clean_environment(), _LOOK_SECONDS))

@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from experiments.config import BackendConfig
-from experiments.environments import locks, process
-from experiments.environments.build import writing
-from experiments.environments.installed import Environment
+from experiments.config.schema import BackendConfig
+from experiments.environments import steps
+from experiments.environments.installed import Environment, build_lock
 from experiments.environments.variables import worker_variables
-from experiments.paths import cache_root, project_root
+from experiments.errors import NotInstalled
+from experiments.system.files import writing
+from experiments.system.paths import cache_root, project_root
 
 Say = Callable[[str], None]
 _SCHEMA = 1
@@ -38,7 +39,9 @@ class CheckResult:
     message: str  # one line
     seconds: float  # that the check took, whenever it ran
     cached: bool
-    checks: list[dict[str, Any]] = field(default_factory=list)  # name, value, limit, passed, seconds
+    checks: list[dict[str, Any]] = field(
+        default_factory=list
+    )  # name, value, limit, passed, seconds
     log: Path | None = None
 
 
@@ -48,7 +51,12 @@ def checks_folder() -> Path:
 
 
 def check(
-    env: Environment, backend: BackendConfig, threads: int, say: Say, index: int | None = None, again: bool = False
+    env: Environment,
+    backend: BackendConfig,
+    threads: int,
+    say: Say,
+    index: int | None = None,
+    again: bool = False,
 ) -> CheckResult:
     """Whether the engine of `backend` in `env` computes what it should.
 
@@ -56,21 +64,26 @@ def check(
     crashes or hangs is unsound too, with its reason, but is not kept: the next call tries again. `index` is the
     GPU to check on. Raises NotInstalled where the cache cannot be written.
     """
-    base = checks_folder() / f"{env.name or backend.name}-{env.key}-{verdict_key(env, backend, threads)}"
+    base = (
+        checks_folder()
+        / f"{env.name or backend.name}-{env.key}-{verdict_key(env, backend, threads)}"
+    )
     verdict = base.with_name(base.name + ".json")
     kept = None if again else _read(verdict)
     if kept is not None:
         return _result(backend, kept, base, cached=True)
     lock = checks_folder() / ".locks" / f"{base.name}.lock"
-    with writing(checks_folder()), locks.hold(lock, f"{backend.name}'s check", say):
+    with writing(checks_folder(), NotInstalled), build_lock(lock, f"{backend.name}'s check", say):
         kept = None if again else _read(verdict)
         if kept is not None:
             return _result(backend, kept, base, cached=True)
         say(f"{backend.name}: checking its engine against reference results, once")
         begin = time.monotonic()
         try:
-            result = _result(backend, _run(env, backend, threads, index, base, say), base, cached=False)
-        except process.StepError as error:
+            result = _result(
+                backend, _run(env, backend, threads, index, base, say), base, cached=False
+            )
+        except steps.StepError as error:
             reason = f"{backend.name}: its engine's check ended badly: {error} (log: {_log(base)})"
             result = CheckResult(False, [], reason, time.monotonic() - begin, False, log=_log(base))
     if result.sound:  # what is wrong is the caller's to tell, as an error or a warning
@@ -80,7 +93,15 @@ def check(
 
 def verdict_key(env: Environment, backend: BackendConfig, threads: int) -> str:
     """12 hex digits that name a verdict."""
-    facts = [_SCHEMA, env.key, env.kind, worker_digest(), backend.keras_backend, backend.keras_generation, threads]
+    facts = [
+        _SCHEMA,
+        env.key,
+        env.kind,
+        worker_digest(),
+        backend.keras_backend,
+        backend.keras_generation,
+        threads,
+    ]
     settings = [sorted(backend.settings.items()), sorted(backend.variables.items())]
     return hashlib.sha256(json.dumps([facts, settings], default=str).encode()).hexdigest()[:12]
 
@@ -110,14 +131,20 @@ def _run(
             "threads": threads,
             "affinity": None,
             "settings": dict(backend.settings),
-            "device": {"kind": env.kind, "name": None, "index": index or 0, "memory_growth": True, "tf32": False},
+            "device": {
+                "kind": env.kind,
+                "name": None,
+                "index": index or 0,
+                "memory_growth": True,
+                "tf32": False,
+            },
             "folder": str(scratch),
         }
         (scratch / "job.json").write_text(json.dumps(job), encoding="utf-8")
         command: list[str | Path] = [env.python, "-m", "experiments.worker.selfcheck"]
         command += [scratch / "job.json", scratch / "out.json"]
         _log(base).unlink(missing_ok=True)
-        status = process.run(
+        status = steps.run(
             command,
             _log(base),
             say,
@@ -128,7 +155,7 @@ def _run(
         )
         found = _read(scratch / "out.json")
         if found is None:
-            raise process.StepError(*process.explain(_log(base), 0, status))
+            raise steps.StepError(*steps.explain(_log(base), 0, status))
         (scratch / "out.json").replace(base.with_name(base.name + ".json"))
         return found
     finally:
@@ -144,17 +171,29 @@ def _read(path: Path) -> dict[str, Any] | None:
         verdict = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    whole = isinstance(verdict, dict) and isinstance(verdict.get("sound"), bool) and verdict.get("checks")
+    whole = (
+        isinstance(verdict, dict)
+        and isinstance(verdict.get("sound"), bool)
+        and verdict.get("checks")
+    )
     return verdict if whole else None
 
 
-def _result(backend: BackendConfig, verdict: dict[str, Any], base: Path, cached: bool) -> CheckResult:
+def _result(
+    backend: BackendConfig, verdict: dict[str, Any], base: Path, cached: bool
+) -> CheckResult:
     checks: list[dict[str, Any]] = verdict["checks"]
-    failed = [f"{c['name']} is {_figure(c['value'])}, limit {_figure(c['limit'])}" for c in checks if not c["passed"]]
+    failed = [
+        f"{c['name']} is {_figure(c['value'])}, limit {_figure(c['limit'])}"
+        for c in checks
+        if not c["passed"]
+    ]
     seconds = float(verdict.get("seconds", 0.0))
     sound = verdict["sound"] and not failed
     if sound:
-        message = f"{backend.name}: its engine is sound, {len(checks)} checks passed in {seconds:.0f} s"
+        message = (
+            f"{backend.name}: its engine is sound, {len(checks)} checks passed in {seconds:.0f} s"
+        )
     else:
         others = f" and {len(failed) - 1} more of {len(checks)} checks" if len(failed) > 1 else ""
         message = f"{backend.name}: its engine is unsound: {failed[0] if failed else 'no reason given'}{others}"
@@ -163,4 +202,3 @@ def _result(backend: BackendConfig, verdict: dict[str, Any], base: Path, cached:
 
 def _figure(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, int | float) else str(value)
-

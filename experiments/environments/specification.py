@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from experiments.errors import ConfigError
-from experiments.paths import project_root
+from experiments.system.paths import project_root
 
 KINDS = ("cpu", "gpu")
 # Conda packages that every Python environment has; all others need conda itself.
@@ -27,7 +27,9 @@ class Specification:
     name: str  # theano, theano-gpu
     path: Path
     python: str  # minor version, "3.6"
-    tools: tuple[str, ...]  # pip requirements of the installer itself, "pip==21.3.1"; not always pinned
+    tools: tuple[
+        str, ...
+    ]  # pip requirements of the installer itself, "pip==21.3.1"; not always pinned
     pins: tuple[str, ...]  # pip requirements of the environment
     conda_only: tuple[str, ...]  # conda packages that pip does not have
     digest: str  # sha256 of the file's meaning: comments and blank lines do not count
@@ -46,7 +48,9 @@ def conda_folder() -> Path:
 def environment_file(environment: str, kind: str) -> Path:
     """The file of a backend's `environment` for one kind of device: a name under conda/, or a path of your own."""
     if kind not in KINDS:
-        raise ConfigError(f"environment kind {kind!r} is not known; choose one of: {', '.join(KINDS)}")
+        raise ConfigError(
+            f"environment kind {kind!r} is not known; choose one of: {', '.join(KINDS)}"
+        )
     suffix = "-gpu" if kind == "gpu" else ""
     if environment.endswith((".yaml", ".yml")):
         own = project_root() / Path(environment).expanduser()
@@ -85,12 +89,20 @@ def _parse(path: Path, content: Any) -> Specification:
             conda[name.strip()] = version.strip("= ")
     python = re.fullmatch(r"(\d+\.\d+)(?:\.\d+)?", conda.pop("python", ""))
     if python is None:
-        raise ConfigError(f"environment file {path} names no Python; add a dependency such as python=3.11")
+        raise ConfigError(
+            f"environment file {path} names no Python; add a dependency such as python=3.11"
+        )
     loose = [pin for pin in pins if "==" not in pin and " @ " not in pin]
     if loose:
-        raise ConfigError(f"environment file {path} leaves {loose[0]!r} unpinned; write name==version")
+        raise ConfigError(
+            f"environment file {path} leaves {loose[0]!r} unpinned; write name==version"
+        )
     tools = tuple(f"{name}=={conda[name]}" for name in _TOOLS if conda.get(name))
-    only = tuple(f"{name}={version}" if version else name for name, version in conda.items() if name not in _TOOLS)
+    only = tuple(
+        f"{name}={version}" if version else name
+        for name, version in conda.items()
+        if name not in _TOOLS
+    )
     meaning = repr((content.get("channels"), python[1], tools, sorted(pins), only))
     return Specification(
         name=path.stem,

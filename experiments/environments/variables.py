@@ -3,17 +3,36 @@
 import os
 from pathlib import Path
 
-from experiments.config import BackendConfig
+from experiments.config.schema import BackendConfig
 from experiments.environments.installed import KERAS_HOME, Environment
 from experiments.errors import NotInstalled
-from experiments.paths import cache_root, project_root
+from experiments.system.paths import cache_root, project_root
 
 # What a worker takes over from its caller: where programs, the home, certificates and GPU libraries are.
 _KEPT = (
-    *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TEMP", "TMP"),
+    *(
+        "PATH",
+        "HOME",
+        "USER",
+        "LOGNAME",
+        "SHELL",
+        "LANG",
+        "LANGUAGE",
+        "TZ",
+        "TMPDIR",
+        "TEMP",
+        "TMP",
+    ),
     *("XDG_CACHE_HOME", "XDG_RUNTIME_DIR"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
-    *("LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_PATH", "CUDA_ROOT", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"),
+    *(
+        "LD_LIBRARY_PATH",
+        "CUDA_HOME",
+        "CUDA_PATH",
+        "CUDA_ROOT",
+        "CUDA_VISIBLE_DEVICES",
+        "NVIDIA_VISIBLE_DEVICES",
+    ),
 )
 # Every library of the six backends that starts threads, by the variable it reads.
 _THREAD_VARIABLES = (
@@ -55,7 +74,9 @@ def worker_variables(
     come last and win. Raises NotInstalled where the folder that an engine compiles into cannot be written.
     """
     _make_compile_folder(env)
-    variables = {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith("LC_")}
+    variables = {
+        name: value for name, value in os.environ.items() if name in _KEPT or name.startswith("LC_")
+    }
     variables.update(dict.fromkeys(_THREAD_VARIABLES, str(threads)), **_WAITING)
     variables.update(
         PYTHONPATH=str(project_root()),

@@ -4,10 +4,10 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from experiments import journal
 from experiments.errors import TrackingError, UserError
-from experiments.paths import runs_root
+from experiments.journal import journal
 from experiments.sweeps import records
+from experiments.system.paths import runs_root, sweeps_root
 from experiments.tracking.ingest import ingest, pending, read_mark
 from experiments.tracking.store import Store, redacted
 
@@ -33,8 +33,12 @@ def _belongs(path: Path, store_uri: str | None, experiment: str) -> bool:
         return False
     if not isinstance(job, dict) or job.get("experiment", experiment) != experiment:
         return False
-    sweep = records.load(records.sweeps_root() / str(job.get("sweep_id")) / records.FILE_NAME)
-    return sweep is None or mark is not None or sweep.store in (records.store_key(store_uri), "journal")
+    sweep = records.load(sweeps_root() / str(job.get("sweep_id")) / records.FILE_NAME)
+    return (
+        sweep is None
+        or mark is not None
+        or sweep.store in (records.store_key(store_uri), "journal")
+    )
 
 
 def bring_in(store: Store, experiment: str, say: Say) -> int:

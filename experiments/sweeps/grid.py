@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from experiments.command import one_line, typed
-from experiments.config import RunConfig, SweepConfig, SweepRunConfig
+from experiments.config.compose import one_line, typed
+from experiments.config.schema import RunConfig, SweepConfig, SweepRunConfig
 from experiments.errors import ConfigError
 
 if TYPE_CHECKING:
     from hydra.types import HydraContext, TaskFunction
     from omegaconf import DictConfig
+import random
+import secrets
 
 # Settings of the sweep as a whole: they are no axis, and a cell's jobs do not see them.
 SWEEP_KEYS = ("repetitions", "plan", "force", "fail_fast")
@@ -70,8 +72,11 @@ class Job:
     def overrides(self, sweep_id: str) -> list[str]:
         """The same for a launcher, whose job composes the configuration again."""
         return [
-            *self.cell.overrides, f"repetition={self.repetition}", f"sweep.id='{sweep_id}'",
-            f"sweep.block={self.repetition}", f"sweep.cell='{self.cell.key}'",
+            *self.cell.overrides,
+            f"repetition={self.repetition}",
+            f"sweep.id='{sweep_id}'",
+            f"sweep.block={self.repetition}",
+            f"sweep.cell='{self.cell.key}'",
         ]
 
 
@@ -93,7 +98,9 @@ def split(request: Request) -> list[list[str]]:
     except HydraException as error:
         raise ConfigError(one_line(str(error))) from error
     if not combinations:
-        raise ConfigError("an axis without a choice leaves nothing to measure; look at the glob patterns")
+        raise ConfigError(
+            "an axis without a choice leaves nothing to measure; look at the glob patterns"
+        )
     return [list(found) for found in dict.fromkeys(tuple(overrides) for overrides in combinations)]
 
 
@@ -132,8 +139,16 @@ def cells(request: Request) -> tuple[list[Cell], SweepRunConfig]:
     found = []
     for index, (overrides, config) in enumerate(zip(combinations, composed, strict=True)):
         own = tuple(text for text in overrides if text.split("=", 1)[0] not in SWEEP_KEYS)
-        repetitions = config.profile.repetitions if config.repetitions == "auto" else config.repetitions
-        title = " ".join([config.task.name, config.backend.name, *(o for o in own if o.split("=", 1)[0] in varied)])
+        repetitions = (
+            config.profile.repetitions if config.repetitions == "auto" else config.repetitions
+        )
+        title = " ".join(
+            [
+                config.task.name,
+                config.backend.name,
+                *(o for o in own if o.split("=", 1)[0] in varied),
+            ]
+        )
         found.append(Cell(index, own, config.of_run(), repetitions, title))
     return found, composed[0]
 
@@ -146,3 +161,22 @@ def _varied(combinations: list[list[str]]) -> set[str]:
             key, _, value = text.partition("=")
             values.setdefault(key, set()).add(value)
     return {key for key, taken in values.items() if len(taken) > 1} - {"task", "backend"}
+
+
+def new_seed() -> int:
+    """A fresh order seed, 0…2³²−1."""
+    return secrets.randbits(32)
+
+
+def blocks(cells: list[Cell], seed: int) -> list[list[Job]]:
+    """Block b (1-based) holds repetition b of every cell that has so many, shuffled by (seed, b).
+
+    A block's order depends on the seed and its own cells alone, so that more repetitions later leave the
+    earlier blocks as they were.
+    """
+    found = []
+    for block in range(1, max((cell.repetitions for cell in cells), default=0) + 1):
+        jobs = [Job(cell, block) for cell in cells if cell.repetitions >= block]
+        random.Random(f"{seed}/{block}").shuffle(jobs)
+        found.append(jobs)
+    return found

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from experiments import names
-from experiments.live import duration, epoch_line
+from experiments.cli.console import Quiet, duration, epoch_line
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -52,8 +52,9 @@ class Progress:
             sys.stdout.flush()
             print(f"warning: {text}", file=sys.stderr, flush=True)
         else:
-            self._live.console.print(f"warning: {text}", style="yellow", markup=False, highlight=False,
-                                     soft_wrap=True)
+            self._live.console.print(
+                f"warning: {text}", style="yellow", markup=False, highlight=False, soft_wrap=True
+            )
 
     def begin(self, key: Key, name: str, epochs: int) -> None:
         """A run begins."""
@@ -74,7 +75,15 @@ class Progress:
         """A run has finished an epoch."""
         self.note(key, epoch_line(event, epochs))
 
-    def end(self, key: Key, name: str, state: str, reason: str | None, figures: dict[str, float], log: str) -> None:
+    def end(
+        self,
+        key: Key,
+        name: str,
+        state: str,
+        reason: str | None,
+        figures: dict[str, float],
+        log: str,
+    ) -> None:
         """A run has ended; a failure is told with its cause and the path of its log at once."""
         self._running.pop(key, None)
         self.done += 1
@@ -111,34 +120,26 @@ class Progress:
         self._live.update(text, refresh=True)
 
 
-class RunView:
-    """What one run tells, handed on to the sweep's Progress. Implements experiments.live.View."""
+class RunView(Quiet):
+    """One run's news, shown in the sweep's Progress. The end is shown by the sweep, which knows more."""
 
     def __init__(self, progress: Progress, key: Key, name: str) -> None:
         self._progress, self._key, self._name = progress, key, name
 
     def note(self, text: str) -> None:
-        """A line about what is being done."""
         self._progress.note(self._key, text)
 
     def warn(self, text: str) -> None:
-        """A line that must not be missed."""
         self._progress.warn(f"{self._name}: {text}")
 
-    def start(self, title: str, epochs: int) -> None:  # noqa: ARG002 (the sweep has a name for it)
-        """The run's headline."""
+    def start(self, title: str, epochs: int) -> None:  # noqa: ARG002 (the sweep has its own name for it)
         self._progress.begin(self._key, self._name, epochs)
 
     def phase(self, text: str) -> None:
-        """A phase of the worker."""
         self._progress.note(self._key, text)
 
     def epoch(self, event: dict[str, Any], epochs: int) -> None:
-        """One finished epoch."""
         self._progress.epoch(self._key, event, epochs)
-
-    def end(self, state: str, reason: str | None, text: str) -> None:
-        """The end is told by the sweep, which knows more."""
 
 
 def figures_line(figures: dict[str, float]) -> str:

@@ -1,30 +1,32 @@
 """What a sweep remembers of itself on disk: id, order seed, grid. The same command later goes on from there.
 
-    runs/.sweeps/<sweep id>/sweep.json      and beside it what launchers write
-    runs/.sweeps/<fingerprint>.lock         held while the sweep goes on
+runs/.sweeps/<sweep id>/sweep.json      and beside it what launchers write
+runs/.sweeps/<fingerprint>.lock         held while the sweep goes on
 """
 
 import contextlib
 import hashlib
 import json
-import os
 import secrets
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from experiments.config.identity import backend_settings
 from experiments.errors import UserError
-from experiments.paths import runs_root
-from experiments.sweeps.grid import Cell
-from experiments.sweeps.order import new_seed
+from experiments.sweeps.grid import Cell, new_seed
+from experiments.sweeps.survey import Prospect
+from experiments.system.locks import Busy, file_lock
+from experiments.system.paths import sweeps_root, write_whole
+from experiments.tracking.store import redacted
 
 FILE_NAME = "sweep.json"
 STOP = "stop"
 
 
 @dataclass
-class Record:
+class SweepRecord:
     """One sweep. `store` is what results go to, hashed: addresses may hold a password."""
 
     id: str
@@ -47,16 +49,9 @@ class Record:
         path = self.folder / FILE_NAME
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            fresh = path.with_name(f"{FILE_NAME}.{os.getpid()}")
-            fresh.write_text(json.dumps(asdict(self), indent=1))
-            fresh.replace(path)
+            write_whole(path, json.dumps(asdict(self), indent=1))
         except OSError as error:
             raise _unwritable(error) from error
-
-
-def sweeps_root() -> Path:
-    """Sweeps' own files; hidden, so that runs/* are runs."""
-    return runs_root() / ".sweeps"
 
 
 def store_key(uri: str | None) -> str:
@@ -70,33 +65,38 @@ def fingerprint(cells: list[Cell], store: str, force: bool) -> str:
     return hashlib.sha256(json.dumps([grid, store, force]).encode()).hexdigest()[:16]
 
 
-def load(path: Path) -> Record | None:
+def load(path: Path) -> SweepRecord | None:
     """The record in `path`; None where there is none that can be read."""
     try:
-        return Record(**json.loads(path.read_text()))
+        return SweepRecord(**json.loads(path.read_text()))
     except (OSError, ValueError, TypeError):
         return None
 
 
-def latest(fingerprint: str) -> Record | None:
+def latest(fingerprint: str) -> SweepRecord | None:
     """The newest sweep over the same grid into the same store."""
     found = [load(path) for path in sweeps_root().glob(f"*/{FILE_NAME}")]
     same = [record for record in found if record is not None and record.fingerprint == fingerprint]
     return max(same, key=lambda record: record.created, default=None)
 
 
-def to_continue(fingerprint: str, force: bool) -> Record | None:
+def to_continue(fingerprint: str, force: bool) -> SweepRecord | None:
     """The sweep that the same command goes on with. With `force` only one that was broken off."""
     record = latest(fingerprint)
     return None if record is None or (force and record.ended) else record
 
 
-def start(cells: list[Cell], fingerprint: str, store: str, command: list[str]) -> Record:
+def start(cells: list[Cell], fingerprint: str, store: str, command: list[str]) -> SweepRecord:
     """A new sweep, with an order seed of its own."""
     now = datetime.now()
-    record = Record(
-        id=f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}", fingerprint=fingerprint, seed=new_seed(), store=store,
-        command=command, created=now.isoformat(), cells=[" ".join(cell.overrides) for cell in cells],
+    record = SweepRecord(
+        id=f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}",
+        fingerprint=fingerprint,
+        seed=new_seed(),
+        store=store,
+        command=[redacted(word) for word in command],
+        created=now.isoformat(),
+        cells=[redacted(" ".join(cell.overrides)) for cell in cells],
     )
     record.save()
     return record
@@ -104,24 +104,48 @@ def start(cells: list[Cell], fingerprint: str, store: str, command: list[str]) -
 
 @contextlib.contextmanager
 def held(fingerprint: str) -> Iterator[None]:
-    """Hold the sweep for this process; UserError where the same one goes on in another."""
-    from filelock import FileLock, Timeout
-
-    path = sweeps_root() / f"{fingerprint}.lock"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path, timeout=0)
-        lock.acquire()
-    except Timeout:
-        raise UserError("this very sweep is going on in another process; it measures these cells") from None
-    except OSError as error:
-        raise _unwritable(error) from error
-    try:
+    """Hold the sweep for this process; UserError if the same sweep runs in another."""
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(file_lock(sweeps_root() / f"{fingerprint}.lock", wait=False))
+        except Busy:
+            raise UserError("this sweep is already running in another process") from None
+        except OSError as error:
+            raise _unwritable(error) from error
         yield
-    finally:
-        lock.release()
+
+
+def claim_cell(
+    prospect: Prospect, repetition: int, store: str, wait: bool
+) -> contextlib.ExitStack | None:
+    """Claim a cell's repetition, which one sweep measures at a time; None if another one has it.
+
+    wait: wait for the other sweep instead. Closing the stack releases the claim, and so does the death of
+    the process. A folder that takes no lock files lets every claim pass.
+    """
+    config = prospect.cell.config
+    device = prospect.device.name if prospect.device else config.gpu.name
+    identity = [
+        config.task.name,
+        config.backend.name,
+        backend_settings(config),
+        device,
+        store,
+        prospect.protocol_id or list(prospect.cell.overrides),
+        repetition,
+    ]
+    name = hashlib.sha256(json.dumps(identity, default=str).encode()).hexdigest()[:24]
+    stack = contextlib.ExitStack()
+    try:
+        stack.enter_context(file_lock(sweeps_root() / "claims" / f"{name}.lock", wait=wait))
+    except Busy:
+        return None
+    except OSError:
+        return stack
+    return stack
 
 
 def _unwritable(error: OSError) -> UserError:
     reason = error.strerror or error
-    return UserError(f"{error.filename or sweeps_root()}: {reason}; KBB_RUNS names another folder for runs")
+    where = error.filename or sweeps_root()
+    return UserError(f"{where}: {reason}; set KBB_RUNS to another folder for runs")

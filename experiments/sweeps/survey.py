@@ -6,10 +6,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from experiments import devices, identity
-from experiments.config import RunConfig
-from experiments.errors import UserError
+from experiments.config import identity
+from experiments.config.schema import RunConfig
+from experiments.datasets import sources
+from experiments.environments import inventory
+from experiments.errors import DataError, UserError
+from experiments.runs.device import Device, choose_device
+from experiments.runs.prepare import ready_data, ready_engine
 from experiments.sweeps.grid import Cell
+from experiments.system.threads import resolve_threads
 
 Say = Callable[[str], None]
 
@@ -19,7 +24,7 @@ class Prospect:
     """A cell and what is known of its runs before they start; None: only the node that runs it can tell."""
 
     cell: Cell
-    device: devices.Device | None = None
+    device: Device | None = None
     threads: int | None = None
     data_digest: str | None = None
     refusal: UserError | None = None
@@ -32,7 +37,9 @@ class Prospect:
         return identity.protocol_id(self.cell.config, self.data_digest, self.threads)
 
 
-def survey(cells: list[Cell], remote: bool, digest: Callable[[RunConfig], str | None]) -> list[Prospect]:
+def survey(
+    cells: list[Cell], remote: bool, digest: Callable[[RunConfig], str | None]
+) -> list[Prospect]:
     """A prospect for each cell; `digest` finds the data's digest, and may prepare the data to do so.
 
     On a cluster (`remote`) device and threads are the node's, so they are left open.
@@ -46,9 +53,13 @@ def survey(cells: list[Cell], remote: bool, digest: Callable[[RunConfig], str | 
             if remote:
                 prospect.threads = None if config.threads == "auto" else int(config.threads)
             else:
-                prospect.threads = _once(memo, ["threads", config.threads], partial(_threads, config))
+                prospect.threads = _once(
+                    memo, ["threads", config.threads], partial(resolve_threads, config.threads)
+                )
                 where = ["device", vars(config.gpu), config.backend.newest_gpu]
-                prospect.device = _once(memo, where, partial(devices.choose, config.gpu, config.backend))
+                prospect.device = _once(
+                    memo, where, partial(choose_device, config.gpu, config.backend)
+                )
             prospect.data_digest = _once(memo, data_key(config), partial(digest, config))
         except UserError as error:
             prospect.refusal = error
@@ -56,25 +67,29 @@ def survey(cells: list[Cell], remote: bool, digest: Callable[[RunConfig], str | 
     return found
 
 
-def _threads(config: RunConfig) -> int:
-    from experiments.environments import resolve_threads
-
-    return resolve_threads(config.threads)
-
-
 def data_key(config: RunConfig) -> list[Any]:
     """What decides a cell's prepared arrays."""
     budget = config.budget()
     files = {name: vars(file) for name, file in config.task.dataset.files.items()}
-    return ["data", vars(config.data), config.task.dataset.name, files, config.task.preparation,
-            budget.fraction, budget.validation_fraction]
+    return [
+        "data",
+        vars(config.data),
+        config.task.dataset.name,
+        files,
+        config.task.preparation,
+        budget.fraction,
+        budget.validation_fraction,
+    ]
 
 
 def environment_key(prospect: Prospect) -> str:
     """What decides a cell's environment and its check."""
     assert prospect.device is not None
     device = prospect.device
-    return json.dumps([vars(prospect.cell.config.backend), device.kind, device.index, prospect.threads], default=str)
+    return json.dumps(
+        [vars(prospect.cell.config.backend), device.kind, device.index, prospect.threads],
+        default=str,
+    )
 
 
 def _once(memo: dict[str, Any], key: list[Any], find: Callable[[], Any]) -> Any:
@@ -92,37 +107,76 @@ def _once(memo: dict[str, Any], key: list[Any], find: Callable[[], Any]) -> Any:
 
 def prepare_data(say: Say) -> Callable[[RunConfig], str | None]:
     """A `digest` for `survey` that prepares the data, so that no preparation runs beside a measurement."""
-    from experiments import datasets
-
-    def digest(config: RunConfig) -> str | None:
-        budget = config.budget()
-        prepared = datasets.prepare(
-            config.task, config.data, budget.fraction, budget.validation_fraction, say
-        )
-        return prepared.digest
-
-    return digest
+    return lambda config: ready_data(config, say).digest
 
 
 def ready_environments(prospects: list[Prospect], say: Say) -> None:
     """Build and check what the prospects' environments need; a failure becomes the refusal of its cells."""
-    from experiments import environments
-    from experiments.errors import EngineUnsound
-
     failed: dict[str, UserError | None] = {}
     for prospect in prospects:
         if prospect.device is None or prospect.threads is None or prospect.refusal is not None:
             continue
-        key, config = environment_key(prospect), prospect.cell.config
+        key = environment_key(prospect)
         if key not in failed:
             failed[key] = None
             try:
-                environment = environments.ensure(config.backend, prospect.device.kind, say)
-                verdict = environments.check(
-                    environment, config.backend, prospect.threads, say, prospect.device.index)
-                if not verdict.sound and not config.allow_unsound:
-                    raise EngineUnsound(
-                        f"{verdict.message}; allow_unsound=true measures it all the same, and marks the run")
+                ready_engine(prospect.cell.config, prospect.device, prospect.threads, say)
             except UserError as error:
                 failed[key] = error
         prospect.refusal = failed[key]
+
+
+def foresee_data(needs: list[str]) -> Callable[[RunConfig], str | None]:
+    """A `digest` for `survey` that downloads and prepares nothing; what is missing goes to `needs`.
+
+    None for data that has yet to be downloaded: its digest is known only then.
+    """
+
+    def digest(config: RunConfig) -> str | None:
+        dataset, data = config.task.dataset, config.data
+        decision = sources.decide(dataset, data)
+        if decision.missing:
+            _add(needs, f"download {', '.join(decision.missing)} for {dataset.title}")
+            return None
+        if decision.unreachable:
+            _add(
+                needs,
+                f"synthetic data stands in for {dataset.title}: its publisher is not reachable",
+            )
+        try:
+            module = sources.dataset_module(dataset.name)
+            return sources.resolve(module, dataset, data, _discard).digest
+        except OSError as error:
+            raise DataError(f"{error.filename}: {error.strerror}") from None
+
+    return digest
+
+
+def foresee_environments(prospects: list[Prospect], needs: list[str]) -> None:
+    """What has to be built before the prospects can be measured, as lines in `needs`."""
+    for prospect in prospects:
+        config, device = prospect.cell.config, prospect.device
+        if device is None or prospect.refusal is not None or config.backend.python:
+            continue
+        try:
+            entry = inventory.look(config.backend, device.kind)
+        except UserError as error:
+            _add(needs, str(error))
+            continue
+        if entry.state == inventory.BUILT:
+            continue
+        how = (
+            f"with Python {entry.found}"
+            if not entry.found.startswith("none")
+            else (f"needs Python {entry.python}, and no interpreter was found")
+        )
+        _add(needs, f"build the environment of {config.backend.title} ({device.kind}; {how})")
+
+
+def _add(needs: list[str], text: str) -> None:
+    if text not in needs:
+        needs.append(text)
+
+
+def _discard(text: str) -> None:
+    """Discard messages."""

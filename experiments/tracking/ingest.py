@@ -4,16 +4,19 @@ import contextlib
 import errno
 import json
 import sys
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from experiments import journal, names
-from experiments.config import TrackingConfig
+from experiments import names
+from experiments.config.schema import TrackingConfig
 from experiments.errors import TrackingError, UserError
-from experiments.events import VERSION
-from experiments.summary import noise_flags, verdict
+from experiments.journal import journal
+from experiments.journal.events import VERSION
+from experiments.journal.figures import noise_flags, verdict
+from experiments.system.locks import Busy, file_lock
+from experiments.system.paths import write_whole
 from experiments.tracking.recorder import Recorder
 from experiments.tracking.store import Store, brief, connect, redacted
 
@@ -55,7 +58,9 @@ def ingest(path: Path, store: Store) -> str:
         try:
             run_id = _replay(contents, job, store, path.parent)
         except Exception as error:
-            raise TrackingError(f"the store refused it ({brief(error)}); the journal is untouched") from error
+            raise TrackingError(
+                f"the store refused it ({brief(error)}); the journal is untouched"
+            ) from error
         left_out = f", {contents.left_out} unreadable lines left out" if contents.left_out else ""
         return f"run {run_id}, {len(contents.all('epoch'))} epochs{left_out}"
 
@@ -78,7 +83,13 @@ def _close(path: Path, contents: journal.Contents) -> journal.Contents:
         journal.Journal(path, job["id"]).write("closed", **fields)
         return journal.read(path, job["id"])
     except OSError:
-        closed = {"v": VERSION, "seq": contents.last_sequence + 1, "id": job["id"], "event": "closed", **fields}
+        closed = {
+            "v": VERSION,
+            "seq": contents.last_sequence + 1,
+            "id": job["id"],
+            "event": "closed",
+            **fields,
+        }
         return replace(contents, events=[*contents.events, closed])
 
 
@@ -91,7 +102,9 @@ def _replay(contents: journal.Contents, job: journal.Event, store: Store, folder
     assert closed is not None
     recorder.artifacts([folder / name for name in ARTIFACTS])
     recorder.finish(closed)
-    with contextlib.suppress(OSError):  # a folder that cannot be written is replayed again, to no effect
+    with contextlib.suppress(
+        OSError
+    ):  # a folder that cannot be written is replayed again, to no effect
         mark(folder, store, recorder.run_id)
     return recorder.run_id
 
@@ -106,9 +119,8 @@ def _resumable(store: Store, job: journal.Event, folder: Path) -> str | None:
 
 def mark(folder: Path, store: Store, run_id: str, complete: bool = True) -> None:
     """Remember beside the journal which run of which store it went to, and whether all of it did."""
-    fresh = folder / (MARK + ".new")
-    fresh.write_text(json.dumps({"uri": redacted(store.uri), "run_id": run_id, "complete": complete}))
-    fresh.replace(folder / MARK)
+    known = {"uri": redacted(store.uri), "run_id": run_id, "complete": complete}
+    write_whole(folder / MARK, json.dumps(known))
 
 
 def read_mark(folder: Path) -> dict[str, Any] | None:
@@ -131,20 +143,23 @@ def pending(runs: Path) -> list[Path]:
     return [path for _, path in sorted(found)]
 
 
-def in_use(folder: Path) -> AbstractContextManager[object]:
-    """The lock of a run's folder: its parent holds it while the run goes on, an ingest while it replays.
+@contextlib.contextmanager
+def in_use(folder: Path) -> Iterator[None]:
+    """The lock of a run's folder: its parent holds it while it runs, an ingest while it replays.
 
-    The kernel releases it when its holder dies. UserError where another process holds it; OSError in a
-    missing folder. A folder that cannot be written has no writer and needs no lock.
+    UserError if another process holds it; OSError in a missing folder. A folder that cannot be written
+    has no writer and needs no lock.
     """
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(folder / "in-use.lock")
-    try:
-        return lock.acquire(timeout=0)
-    except Timeout as error:
-        raise UserError("another process is writing this run; try again when it has ended") from error
-    except OSError as error:
-        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-            return contextlib.nullcontext()
-        raise
+    if not folder.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "no such folder", str(folder))
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(file_lock(folder / "in-use.lock", wait=False))
+        except Busy as error:
+            raise UserError(
+                "another process is writing this run; try again when it has ended"
+            ) from error
+        except OSError as error:
+            if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+                raise
+        yield

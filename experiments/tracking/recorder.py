@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments import names
-from experiments.events import Event
-from experiments.summary import steady_each, summarise
+from experiments.journal.events import Event
+from experiments.journal.figures import steady_each, summarise
 from experiments.tracking.store import Store, name_run, quiet
 
 MAX_METRICS = 800  # MLflow refuses more than 1,000 metrics, parameters and tags in one batch
@@ -79,12 +79,18 @@ class Recorder:
 
     def _create(self) -> str:
         tags = {
-            names.TAG_JOURNAL: self.job["id"], "mlflow.runName": self.job["name"],
-            "mlflow.source.name": "experiments/train.py", "mlflow.source.type": "LOCAL",
-            names.TAG_SCHEMA: str(names.SCHEMA_VERSION), names.TAG_KIND: "run",
+            names.TAG_JOURNAL: self.job["id"],
+            "mlflow.runName": self.job["name"],
+            "mlflow.source.name": "experiments/train.py",
+            "mlflow.source.type": "LOCAL",
+            names.TAG_SCHEMA: str(names.SCHEMA_VERSION),
+            names.TAG_KIND: "run",
         }
         self.store.client.create_run(
-            self.store.experiment_id, start_time=_milliseconds(self.job), tags=tags, run_name=self.job["name"]
+            self.store.experiment_id,
+            start_time=_milliseconds(self.job),
+            tags=tags,
+            run_name=self.job["name"],
         )
         return str(self._find())  # the one run, should the request have been carried out twice
 
@@ -98,13 +104,15 @@ class Recorder:
             handler(event)
 
     def _on_prepared(self, event: Event) -> None:
-        self._tags.update({
-            names.TAG_PROTOCOL: event["protocol_id"],
-            names.TAG_DATA_SOURCE: event["data_source"],
-            names.TAG_DATA_DIGEST: event["data_digest"],
-            names.TAG_DEVICE_KIND: event["device_kind"],
-            names.TAG_DEVICE_NAME: event["device_name"],
-        })
+        self._tags.update(
+            {
+                names.TAG_PROTOCOL: event["protocol_id"],
+                names.TAG_DATA_SOURCE: event["data_source"],
+                names.TAG_DATA_DIGEST: event["data_digest"],
+                names.TAG_DEVICE_KIND: event["device_kind"],
+                names.TAG_DEVICE_NAME: event["device_name"],
+            }
+        )
         if event.get("data_warning"):
             self._tags[names.TAG_DATA_WARNING] = event["data_warning"]
         self._params.update({key: as_text(value) for key, value in event["params"].items()})
@@ -155,7 +163,9 @@ class Recorder:
         from mlflow.entities import Metric, Param, RunTag
 
         metrics = [Metric(key, value, when, step) for key, value, when, step in self._metrics]
-        params = [Param(k, v[:MAX_PARAM]) for k, v in self._params.items() if k not in self._kept_params]
+        params = [
+            Param(k, v[:MAX_PARAM]) for k, v in self._params.items() if k not in self._kept_params
+        ]
         tags = [RunTag(key, value[:MAX_TAG]) for key, value in self._tags.items()]
         with quiet():
             while metrics or params or tags:
@@ -177,7 +187,13 @@ class Recorder:
         source = json.dumps({"source": event["data_source"], "task": self.job["task"]})
         profile = json.dumps({key: event["params"].get(key) for key in
                               (names.PARAM_TRAIN_SAMPLES, names.PARAM_VALIDATION_SAMPLES)})  # fmt: skip
-        data = Dataset(event["dataset"], event["data_digest"][:36], event["data_source"], source, profile=profile)
+        data = Dataset(
+            event["dataset"],
+            event["data_digest"][:36],
+            event["data_source"],
+            source,
+            profile=profile,
+        )
         self.store.client.log_inputs(
             self.run_id, [DatasetInput(data, [InputTag("mlflow.data.context", "training")])]
         )
@@ -240,12 +256,15 @@ def _job_tags(job: Event) -> dict[str, str]:
         names.TAG_GENERATION: str(job["keras_generation"]),
         names.TAG_QUALITY_METRIC: job["quality_metric"],
         names.TAG_HOST: str(job["host"].get("hostname")),
-        names.PARAM_TASK: job["task"], names.PARAM_BACKEND: job["backend"],
+        names.PARAM_TASK: job["task"],
+        names.PARAM_BACKEND: job["backend"],
         "mlflow.note.content": job["description"],
     }
     optional = {
-        names.TAG_SWEEP: job.get("sweep_id"), names.TAG_BLOCK: job.get("block"),
-        names.TAG_COMMIT: job.get("git_commit"), names.TAG_DIRTY: job.get("git_dirty"),
+        names.TAG_SWEEP: job.get("sweep_id"),
+        names.TAG_BLOCK: job.get("block"),
+        names.TAG_COMMIT: job.get("git_commit"),
+        names.TAG_DIRTY: job.get("git_dirty"),
         "mlflow.source.git.commit": job.get("git_commit"),
     }
     tags.update({key: str(value) for key, value in optional.items() if value is not None})
@@ -253,7 +272,15 @@ def _job_tags(job: Event) -> dict[str, str]:
 
 
 def _job_params(job: Event) -> dict[str, str]:
-    keys = (names.PARAM_TASK, names.PARAM_BACKEND, names.PARAM_GPU, names.PARAM_PROFILE, names.PARAM_DATA)
+    keys = (
+        names.PARAM_TASK,
+        names.PARAM_BACKEND,
+        names.PARAM_GPU,
+        names.PARAM_PROFILE,
+        names.PARAM_DATA,
+    )
     params = {key: str(job[key]) for key in keys}
-    params.update({f"host.{key}": as_text(value) for key, value in job["host"].items() if value is not None})
+    params.update(
+        {f"host.{key}": as_text(value) for key, value in job["host"].items() if value is not None}
+    )
     return params

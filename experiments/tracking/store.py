@@ -1,29 +1,47 @@
-"""Reach the tracking store, create its schema and experiment once, and say in one line when it does not answer."""
+"""The only opener of MLflow, for both packages: address, redaction, connecting, paging, quiet.
+
+Importing MLflow takes seconds, so every function here imports it when it is called.
+"""
 
 import contextlib
+import functools
+import gc
 import logging
 import os
 import re
+import sqlite3
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments import collector, names
-from experiments.config import TrackingConfig
+from experiments import names
 from experiments.errors import TrackingError
-from experiments.paths import cache_root, project_root
+from experiments.system.locks import file_lock
+from experiments.system.paths import cache_root, project_root
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-_DEFAULTS = {
+    from experiments.config.schema import TrackingConfig
+
+SQLITE = "sqlite:///"
+HOW_TO_FILL = (
+    "`python experiments/train.py task=mnist_mlp` measures a run, "
+    "`python -m analysis import-published` imports the results of 2017"
+)
+PAGE = 500  # runs per query: larger pages sort the store less often, but hold more of it in memory
+# Must be set before MLflow is imported; whatever the user has set stays.
+ENVIRONMENT = {
     # MLflow waits up to two minutes and retries seven times; a person who waits wants to know sooner.
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-    # It would tell its makers of each use, over a network that need not be there.
+    # Telemetry would report each use over a network that need not be there.
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",  # importing MLflow configures its loggers anew
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "GIT_PYTHON_REFRESH": "quiet",
 }
 
 
@@ -36,89 +54,187 @@ class Store:
     experiment_id: str
 
 
-def name_run(client: "MlflowClient", run: Any, name: str) -> None:
-    """Give a run that `mlflow run` opened its own name, unless a person named it: MLflow's are like calm-owl-12."""
-    if re.fullmatch(r"[a-z]+-[a-z]+-[0-9]+", run.info.run_name or ""):
-        client.update_run(run.info.run_id, name=name)
+# Addresses -------------------------------------------------------------------------------------
+
+
+def address(uri: str | None = None) -> str:
+    """The store's address: the one given, MLFLOW_TRACKING_URI, or mlflow.db in the project's root.
+
+    `sqlite:///mlflow.db` is relative to the directory a command starts in; it is made absolute here.
+    """
+    uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or default_uri()
+    if uri.startswith(SQLITE) and not uri.startswith(SQLITE + "/") and ":memory:" not in uri:
+        return SQLITE + str(Path(uri.removeprefix(SQLITE)).resolve())
+    return uri
 
 
 def default_uri() -> str:
     """mlflow.db in the project's root, whatever directory a command is started from."""
-    return f"sqlite:///{project_root() / 'mlflow.db'}"
+    return f"{SQLITE}{project_root() / 'mlflow.db'}"
 
 
-def connect(tracking: TrackingConfig) -> Store:
-    """Open the store and make sure that its experiment is there. Raises TrackingError in one line."""
-    for key, value in _DEFAULTS.items():
-        os.environ.setdefault(key, value)
-    uri = absolute_uri(tracking.uri or default_uri())
+def sqlite_path(uri: str) -> Path | None:
+    """The file behind a SQLite address, None for every other kind of store."""
+    return Path(uri.removeprefix(SQLITE).split("?")[0]) if uri.startswith(SQLITE) else None
+
+
+# A password may hold any character, "/" and "@" included, so it ends at the last "@" of the text. That
+# can hide more than the password; hiding less is worse.
+_PASSWORD = re.compile(r"(?P<head>[a-zA-Z][\w+.-]*://[^:/@\s]*):(?P<password>\S*)@")
+_SECRET_OPTION = re.compile(
+    r"(?P<head>[?&;](?:\w*password|\w*passwd|\w*token|\w*secret)=)[^&\s]*", re.I
+)
+
+
+def redacted(text: str) -> str:
+    """An address, or a text that contains addresses, without passwords."""
+    hidden = _PASSWORD.sub(r"\g<head>:***@", text)
+    return _SECRET_OPTION.sub(r"\g<head>***", hidden)
+
+
+# Connecting ------------------------------------------------------------------------------------
+
+
+def connect(tracking: "TrackingConfig") -> Store:
+    """Open the store and make sure that its experiment exists. Raises TrackingError in one line."""
+    return open_or_create(tracking.uri, tracking.experiment)
+
+
+def open_or_create(uri: str | None = None, experiment: str = names.EXPERIMENT) -> Store:
+    """Open a store for writing; it and its experiment are created where missing. Raises TrackingError."""
+    uri = address(uri)
     try:
-        with collector.paused(lasting=True), quiet():
-            from mlflow import MlflowClient  # takes seconds: before the lock
-
-            # A folder in the address is relative to the directory MLflow finds itself in.
-            with contextlib.chdir(_home_of(uri)), _creation_lock(uri):
-                client = MlflowClient(tracking_uri=uri, registry_uri=uri)
-                return Store(client, uri, _experiment(client, uri, tracking.experiment))
+        # A folder in the address is relative to the directory MLflow finds itself in.
+        with contextlib.chdir(_home_of(uri)):
+            prepare_import()  # takes seconds: before the lock
+            with _creation_lock(uri), quiet():
+                client = _client(uri)
+                return Store(client, uri, _experiment(client, uri, experiment))
     except Exception as error:  # MLflow, SQLAlchemy and requests each raise their own
         raise TrackingError(
             f"tracking store {redacted(uri)} does not answer ({brief(error)}); "
             "tracking.required=false trains with the journal alone, and "
-            "`python -m experiments.journal ingest FILE` brings it in later"
+            "`python -m experiments journal ingest FILE` adds it to the store later"
         ) from error
 
 
-def existing(tracking: TrackingConfig) -> Store | None:
-    """The store if it is there already, with its experiment; nothing is created. Raises TrackingError."""
-    for key, value in _DEFAULTS.items():
-        os.environ.setdefault(key, value)
-    uri = absolute_uri(tracking.uri or default_uri())
-    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
+def existing(tracking: "TrackingConfig") -> Store | None:
+    """The store if it exists with its experiment; creates nothing. Raises TrackingError."""
+    uri = address(tracking.uri)
+    path = sqlite_path(uri)
+    if path is not None and not path.exists():
         return None
     try:
-        with collector.paused(lasting=True), quiet():
-            from mlflow import MlflowClient
-
-            client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+        with quiet():
+            client = _client(uri)
             found = client.get_experiment_by_name(tracking.experiment)
     except Exception as error:  # MLflow, SQLAlchemy and requests each raise their own
-        raise TrackingError(f"tracking store {redacted(uri)} does not answer ({brief(error)})") from error
+        raise TrackingError(
+            f"tracking store {redacted(uri)} does not answer ({brief(error)})"
+        ) from error
     return None if found is None else Store(client, uri, str(found.experiment_id))
 
 
-def absolute_uri(uri: str) -> str:
-    """`sqlite:///mlflow.db` is relative to the directory a command starts in: pin it there and then."""
-    head = "sqlite:///"
-    if uri.startswith(head) and not uri.startswith(head + "/") and ":memory:" not in uri:
-        return head + str(Path(uri[len(head):]).resolve())
-    return uri
+def open_client(uri: str) -> "MlflowClient":
+    """MLflow's client for a store that exists; never creates one. Raises TrackingError in one line."""
+    path = sqlite_path(uri)
+    if path is not None:
+        _require_mlflow_file(path)
+    with one_line_errors(uri):
+        return _client(uri)
+
+
+def experiment_id(client: "MlflowClient", uri: str, name: str) -> str:
+    """The id of an experiment; TrackingError that lists the others if it does not exist."""
+    with one_line_errors(uri):
+        found = client.get_experiment_by_name(name)
+        if found is not None and found.lifecycle_stage == "active":
+            return str(found.experiment_id)
+        experiments = client.search_experiments(max_results=20)
+    others = ", ".join(sorted(experiment.name for experiment in experiments)) or "none"
+    what = "was deleted" if found is not None else "does not exist"
+    raise TrackingError(
+        f"experiment {name!r} {what} in {redacted(uri)}; it contains: {others}; {HOW_TO_FILL}"
+    )
+
+
+class Connection:
+    """The tracking store of a run or sweep: connected once up front, retried while it is down."""
+
+    def __init__(self, tracking: "TrackingConfig", warn: Callable[[str], None]) -> None:
+        """Connect now. Raises TrackingError if the store is required and does not answer.
+
+        A store that is deferred (journals only) has no address and is never opened.
+        """
+        self._tracking = tracking
+        self._store: Store | None = None
+        self.uri = None if tracking.deferred else address(tracking.uri)
+        if self.uri is None:
+            return
+        try:
+            self._store = connect(tracking)
+        except TrackingError as error:
+            if tracking.required:
+                raise
+            warn(str(error))
+
+    def store(self) -> Store | None:
+        """The store; None if there is none, or it does not answer yet."""
+        if self._store is None and self.uri is not None:
+            with contextlib.suppress(TrackingError):
+                self._store = connect(self._tracking)
+        return self._store
+
+
+def prepare_import() -> None:
+    """Import MLflow with our settings and without repeated garbage collection."""
+    for key, value in ENVIRONMENT.items():
+        os.environ.setdefault(key, value)
+    with gc_paused(lasting=True), quiet():
+        import mlflow  # noqa: F401
+
+
+def _client(uri: str) -> "MlflowClient":
+    prepare_import()
+    with gc_paused(lasting=True):
+        from mlflow import MlflowClient
+
+        return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def _require_mlflow_file(path: Path) -> None:
+    if not path.is_file():
+        raise TrackingError(f"no store at {path}; {HOW_TO_FILL}")
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+            rows = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            tables = {row[0] for row in rows}
+    except sqlite3.DatabaseError as error:
+        raise TrackingError(f"{path} is not a readable SQLite database ({error})") from error
+    if not {"experiments", "runs"} <= tables:
+        raise TrackingError(f"{path} is not an MLflow store; {HOW_TO_FILL}")
 
 
 def _home_of(uri: str) -> Path:
-    if not uri.startswith("sqlite:///"):
+    path = sqlite_path(uri)
+    if path is None:
         return Path.cwd()
-    folder = Path(uri.removeprefix("sqlite:///")).parent
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.parent
 
 
 @contextlib.contextmanager
 def _creation_lock(uri: str) -> Iterator[None]:
-    """MLflow creates the schema on first use; two first uses at once would trip over each other."""
-    if not uri.startswith("sqlite:///"):
+    """MLflow creates the schema on first use; two first uses at once would collide."""
+    if sqlite_path(uri) is None:
         yield
         return
     import hashlib
 
-    from filelock import FileLock
-
-    folder = cache_root() / "locks"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        yield
-        return
-    with FileLock(folder / f"store-{hashlib.sha256(uri.encode()).hexdigest()[:12]}.lock"):
+    digest = hashlib.sha256(uri.encode()).hexdigest()[:12]
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):  # a cache that cannot be written: no lock
+            stack.enter_context(file_lock(cache_root() / "locks" / f"store-{digest}.lock"))
         yield
 
 
@@ -126,7 +242,9 @@ def _experiment(client: "MlflowClient", uri: str, name: str) -> str:
     found = client.get_experiment_by_name(name)
     if found is not None:
         if found.lifecycle_stage != "active":
-            raise TrackingError(f"experiment {name!r} was deleted; `mlflow experiments restore` brings it back")
+            raise TrackingError(
+                f"experiment {name!r} was deleted; `mlflow experiments restore` restores it"
+            )
         return str(found.experiment_id)
     if uri == default_uri() and name == names.EXPERIMENT and _adopt_default(client, name):
         return "0"
@@ -142,8 +260,8 @@ def _experiment(client: "MlflowClient", uri: str, name: str) -> str:
 def _adopt_default(client: "MlflowClient", name: str) -> bool:
     """Give the project's own store one experiment under the project's name.
 
-    `mlflow run .` without --experiment-name writes to experiment 0; renamed, its runs stand beside those
-    of train.py and sweep.py, so that the compare view shows them together.
+    `mlflow run .` without --experiment-name writes to experiment 0; once that is renamed, its runs stand
+    beside those of train.py and sweep.py, so that the compare view shows them together.
     """
     default = client.get_experiment("0")
     if default is None or default.name != "Default" or default.lifecycle_stage != "active":
@@ -152,41 +270,92 @@ def _adopt_default(client: "MlflowClient", name: str) -> bool:
     return True
 
 
+# Reading and naming ----------------------------------------------------------------------------
+
+
+def pages(
+    client: "MlflowClient", experiment: str, filter_string: str = "", size: int = PAGE
+) -> Iterator[list[Any]]:
+    """Pages of MLflow's runs, newest first; at least one, which may be empty."""
+    token: str | None = None
+    while True:
+        page = client.search_runs([experiment], filter_string, max_results=size, page_token=token)
+        yield list(page)
+        token = page.token
+        if not token:
+            return
+
+
+def name_run(client: "MlflowClient", run: Any, name: str) -> None:
+    """Name a run that `mlflow run` opened, unless a person did: MLflow's names are like calm-owl-12."""
+    if re.fullmatch(r"[a-z]+-[a-z]+-[0-9]+", run.info.run_name or ""):
+        client.update_run(run.info.run_id, name=name)
+
+
+# Quiet -----------------------------------------------------------------------------------------
+
+
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """MLflow's and Alembic's notices (schema migrations, git), and SQLAlchemy's, stay out of the terminal."""
+    """Keep MLflow's, Alembic's and SQLAlchemy's notices out of the terminal."""
     for logger in ("mlflow", "alembic"):
         logging.getLogger(logger).setLevel(logging.ERROR)
-    # What goes wrong is raised as well; an impatient Ctrl-C in a query would put a traceback on the terminal.
+    # Errors are raised as well; an interrupt within a query would print a traceback.
     logging.getLogger("sqlalchemy").setLevel(logging.CRITICAL)
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")  # importing MLflow configures its loggers anew
-    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
+@contextlib.contextmanager
+def one_line_errors(uri: str) -> Iterator[None]:
+    """Turn whatever MLflow, SQLAlchemy or requests raise into a TrackingError; keep notices quiet."""
+    try:
+        with quiet():
+            yield
+    except TrackingError:
+        raise
+    except Exception as error:
+        text = " ".join(str(error).split())
+        if "out-of-date database schema" in text or "Can't locate revision" in text:
+            raise TrackingError(
+                f"the store {redacted(uri)} was written by another version of MLflow: read it with that "
+                "version, or upgrade an older store with `mlflow db upgrade URI`"
+            ) from error
+        raise TrackingError(
+            f"the store {redacted(uri)} does not answer ({brief(error)})"
+        ) from error
+
+
 def brief(error: BaseException) -> str:
-    """The first sentence of an error, at most 160 characters; a database's own words without SQLAlchemy's around."""
+    """The first sentence of an error, at most 160 characters, without SQLAlchemy's frame or passwords."""
     text = " ".join(str(error).split()) or type(error).__name__
     told = re.search(r"\([\w.]+(?:Error|\.\w+)\) (.+?)(?: \[SQL: |$)", text)
-    text = told.group(1) if told else text
+    text = redacted(told.group(1) if told else text)
     return text if len(text) <= 160 else text[:157] + "…"
 
 
-def redacted(uri: str) -> str:
-    """The address without a password."""
-    return re.sub(r"://([^:/@]+):[^/]*@", r"://\1:***@", uri)
+@contextlib.contextmanager
+def gc_paused(lasting: bool = False) -> Iterator[None]:
+    """Pause the cyclic garbage collector while long-lived objects are built.
+
+    Importing MLflow and mapping its tables makes some hundred thousand objects; a third of the processor
+    time of a command that opens a store went into walking them. `lasting` says that what is made lasts as
+    long as the process: later collections leave it out. Only the first such block in a process is frozen,
+    since later ones may replace what is then garbage.
+    """
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        if lasting:
+            _freeze_once()
+        gc.enable()
 
 
-def search_all(client: "MlflowClient", experiment_ids: list[str], filter_string: str) -> list[Any]:
-    """All runs that match, page by page."""
-    runs: list[Any] = []
-    token = None
-    while True:
-        page = client.search_runs(experiment_ids, filter_string, max_results=1000, page_token=token)
-        runs.extend(page)
-        token = page.token
-        if not token:
-            return runs
+@functools.cache
+def _freeze_once() -> None:
+    gc.freeze()

@@ -20,12 +20,18 @@ import warnings  # noqa: E402
 from typing import Any, Dict, Optional  # noqa: E402
 
 from experiments.worker import fit  # noqa: E402
-from experiments.worker.compat import DeviceMismatch  # noqa: E402
+from experiments.worker.engines import DeviceMismatch  # noqa: E402
 from experiments.worker.events import Journal, one_line  # noqa: E402
 
 JOB_SCHEMA = 1
 NOISY = r"(keras|tensorflow|tensorboard|theano|cntk|jax|jaxlib|torch|numpy|scipy|h5py|google)\b"
-OUT_OF_MEMORY = ("out of memory", "resource_exhausted", "resourceexhausted", "bad_alloc", "unable to allocate")
+OUT_OF_MEMORY = (
+    "out of memory",
+    "resource_exhausted",
+    "resourceexhausted",
+    "bad_alloc",
+    "unable to allocate",
+)
 
 
 def main(path: str) -> int:
@@ -36,13 +42,19 @@ def main(path: str) -> int:
     with open(path) as file:
         job = json.load(file)
     if job.get("schema") != JOB_SCHEMA:
-        sys.stderr.write("%s: job schema %r, this worker knows %d\n" % (path, job.get("schema"), JOB_SCHEMA))
+        sys.stderr.write(
+            "%s: job schema %r, this worker knows %d\n" % (path, job.get("schema"), JOB_SCHEMA)
+        )
         return 2
     if job.get("affinity"):
         os.sched_setaffinity(0, job["affinity"])
-    journal = Journal(job["journal"], job["journal_id"], job["first_sequence"], job.get("notify_fd"))
+    journal = Journal(
+        job["journal"], job["journal_id"], job["first_sequence"], job.get("notify_fd")
+    )
     end_on_termination(journal)
-    journal.write("start", pid=os.getpid(), python=platform.python_version(), platform=platform.platform())
+    journal.write(
+        "start", pid=os.getpid(), python=platform.python_version(), platform=platform.platform()
+    )
     return run(job, journal)
 
 
@@ -64,14 +76,25 @@ def run(job: Dict[str, Any], journal: Journal) -> int:
     return 0
 
 
-def end(journal: Journal, state: str, reason: Optional[str], total_seconds: Optional[float] = None,
-        peak_device_bytes: Optional[int] = None) -> None:
+def end(
+    journal: Journal,
+    state: str,
+    reason: Optional[str],
+    total_seconds: Optional[float] = None,
+    peak_device_bytes: Optional[int] = None,
+) -> None:
     """Write the last event."""
     if total_seconds is None:
         total_seconds = time.perf_counter() - BEGAN
-    journal.write("end", state=state, reason=reason, total_seconds=total_seconds,
-                  peak_rss_bytes=peak_rss_bytes(), peak_device_bytes=peak_device_bytes,
-                  cpu_seconds=sum(os.times()[:4]))
+    journal.write(
+        "end",
+        state=state,
+        reason=reason,
+        total_seconds=total_seconds,
+        peak_rss_bytes=peak_rss_bytes(),
+        peak_device_bytes=peak_device_bytes,
+        cpu_seconds=sum(os.times()[:4]),
+    )
 
 
 def end_on_termination(journal: Journal) -> None:

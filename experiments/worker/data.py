@@ -31,4 +31,6 @@ def load(paths: Dict[str, str]) -> Data:
         x, y = arrays["x_" + part], arrays["y_" + part]
         if len(x) != len(y) or not len(x):
             raise ValueError("%d inputs and %d targets in the %s arrays" % (len(x), len(y), part))
-    return Data((arrays["x_train"], arrays["y_train"]), (arrays["x_validation"], arrays["y_validation"]))
+    return Data(
+        (arrays["x_train"], arrays["y_train"]), (arrays["x_validation"], arrays["y_validation"])
+    )

@@ -20,7 +20,9 @@ class Journal(object):
     so that a reader can block on it.
     """
 
-    def __init__(self, path: str, journal_id: str, first_sequence: int, notify_fd: Optional[int] = None) -> None:
+    def __init__(
+        self, path: str, journal_id: str, first_sequence: int, notify_fd: Optional[int] = None
+    ) -> None:
         self._id = journal_id
         self._next = first_sequence
         self._notify_fd = notify_fd
@@ -38,7 +40,13 @@ class Journal(object):
             return
         self._busy = True
         try:
-            record = {"v": VERSION, "seq": self._next, "id": self._id, "t": time.time(), "event": event}
+            record = {
+                "v": VERSION,
+                "seq": self._next,
+                "id": self._id,
+                "t": time.time(),
+                "event": event,
+            }
             record.update(fields)
             self._append((to_json(record) + "\n").encode("utf-8"))
             self._next += 1
@@ -63,7 +71,9 @@ class Journal(object):
         written = os.write(self._file, line)
         if written != len(line):
             os.ftruncate(self._file, os.fstat(self._file).st_size - written)
-            raise OSError("the journal took %d of %d bytes: is the disk full?" % (written, len(line)))
+            raise OSError(
+                "the journal took %d of %d bytes: is the disk full?" % (written, len(line))
+            )
 
     def _notify(self) -> None:
         """Wake the reader; that it is gone is no reason to stop."""
@@ -98,4 +108,4 @@ def plain(value: Any) -> Any:
 def one_line(text: str, limit: int = 500) -> str:
     """`text` with all white space runs as single blanks, cut to `limit` characters."""
     joined = " ".join(text.split())
-    return joined if len(joined) <= limit else joined[:limit - 1] + "…"
+    return joined if len(joined) <= limit else joined[: limit - 1] + "…"

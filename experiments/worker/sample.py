@@ -20,11 +20,16 @@ def draw(probabilities: Any, temperature: float, random: Any) -> int:
         raise ValueError("the model's probabilities are not finite")
     logits = np.log(np.maximum(p, 1e-300)) / temperature
     weights = np.cumsum(np.exp(logits - logits.max()))
-    return int(np.searchsorted(weights, random.random_sample() * weights[-1], side="right").clip(0, len(p) - 1))
+    return int(
+        np.searchsorted(weights, random.random_sample() * weights[-1], side="right").clip(
+            0, len(p) - 1
+        )
+    )
 
 
-def generate(predict: Predict, alphabet: str, seed_text: str, characters: int, temperature: float,
-             seed: int) -> str:
+def generate(
+    predict: Predict, alphabet: str, seed_text: str, characters: int, temperature: float, seed: int
+) -> str:
     """`characters` characters that follow `seed_text`.
 
     `predict` maps a one-hot window (1, len(seed_text), len(alphabet)) float32 to probabilities (1, len(alphabet)).
@@ -32,7 +37,9 @@ def generate(predict: Predict, alphabet: str, seed_text: str, characters: int, t
     """
     unknown = sorted(set(seed_text) - set(alphabet))
     if unknown:
-        raise ValueError("the seed text has characters that the alphabet lacks: %r" % ("".join(unknown),))
+        raise ValueError(
+            "the seed text has characters that the alphabet lacks: %r" % ("".join(unknown),)
+        )
     numbers = {character: number for number, character in enumerate(alphabet)}
     random = np.random.RandomState(seed)
     window = np.zeros((1, len(seed_text), len(alphabet)), dtype="float32")
@@ -47,12 +54,25 @@ def generate(predict: Predict, alphabet: str, seed_text: str, characters: int, t
     return "".join(text)
 
 
-def write(folder: str, predict: Predict, extra: Dict[str, Any], spec: Dict[str, Any], seed: int) -> str:
+def write(
+    folder: str, predict: Predict, extra: Dict[str, Any], spec: Dict[str, Any], seed: int
+) -> str:
     """Generate as `spec` ({characters, temperature}) says and write sample.txt; returns the file's name."""
-    text = generate(predict, extra["alphabet"], extra["seed_text"], int(spec["characters"]),
-                    float(spec["temperature"]), seed)
+    text = generate(
+        predict,
+        extra["alphabet"],
+        extra["seed_text"],
+        int(spec["characters"]),
+        float(spec["temperature"]),
+        seed,
+    )
     heading = "%d characters after the seed text, temperature %g, random seed %d\n" % (
-        spec["characters"], spec["temperature"], seed)
+        spec["characters"],
+        spec["temperature"],
+        seed,
+    )
     with io.open(os.path.join(folder, "sample.txt"), "w", encoding="utf-8") as file:
-        file.write(heading + "\n--- seed text\n" + extra["seed_text"] + "\n\n--- generated\n" + text + "\n")
+        file.write(
+            heading + "\n--- seed text\n" + extra["seed_text"] + "\n\n--- generated\n" + text + "\n"
+        )
     return "sample.txt"

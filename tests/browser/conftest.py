@@ -59,7 +59,9 @@ def picture(page: Browser, pictures: Path) -> Callable[[str], Path]:
     """Take a screenshot of the whole page, however long it is."""
 
     def take(name: str) -> Path:
-        shot = page.execute_cdp_cmd("Page.captureScreenshot", {"format": "png", "captureBeyondViewport": True})
+        shot = page.execute_cdp_cmd(
+            "Page.captureScreenshot", {"format": "png", "captureBeyondViewport": True}
+        )
         path = pictures / f"{name}.png"
         path.write_bytes(base64.b64decode(shot["data"]))
         return path
@@ -77,12 +79,21 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> str:
     planted = [
         *journals.sweep(["mnist_mlp"], ["theano", "tensorflow", "jax", "torch"], 3),
         *journals.sweep(["imdb_bilstm"], ["jax", "torch"], 1),
-        *journals.sweep(["text_gen"], ["jax", "torch"], 1, data_source="synthetic", data_warning="no network"),
+        *journals.sweep(
+            ["text_gen"], ["jax", "torch"], 1, data_source="synthetic", data_warning="no network"
+        ),
         journals.Told(
-            backend="cntk", state=names.FAILED, reason=evil, versions={"cntk": evil}, hyper={"model.x": evil}),
+            backend="cntk",
+            state=names.FAILED,
+            reason=evil,
+            versions={"cntk": evil},
+            hyper={"model.x": evil},
+        ),
         journals.Told(backend="jax", repetition=4, state=None),
         journals.Told(backend="torch", repetition=4, seconds=2.0, flags=(names.FLAG_NOISY,)),
-        journals.Told(backend="jax", repetition=5, state=names.DIVERGED, reason="loss is nan after epoch 1"),
+        journals.Told(
+            backend="jax", repetition=5, state=names.DIVERGED, reason="loss is nan after epoch 1"
+        ),
     ]
     return journals.store(tmp_path_factory.mktemp("store"), planted)
 
@@ -92,9 +103,21 @@ def report(store: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of that store, made by the command a person types."""
     folder = tmp_path_factory.mktemp("report")
     done = subprocess.run(
-        [sys.executable, "-m", "analysis", "report", "-o", str(folder / "report.html"),
-         "--ui-url", "http://127.0.0.1:5000"],
-        cwd=Path(__file__).parents[2], text=True, capture_output=True, timeout=300, check=False,
+        [
+            sys.executable,
+            "-m",
+            "analysis",
+            "report",
+            "-o",
+            str(folder / "report.html"),
+            "--ui-url",
+            "http://127.0.0.1:5000",
+        ],
+        cwd=Path(__file__).parents[2],
+        text=True,
+        capture_output=True,
+        timeout=300,
+        check=False,
         env={**os.environ, "MLFLOW_TRACKING_URI": store, "KBB_CACHE": str(folder / "cache")},
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from analysis import links
+from analysis.report import links
 from tests.chromium import Browser
 
 pytestmark = [pytest.mark.browser, pytest.mark.server]
@@ -30,9 +30,22 @@ def ui(store: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     log = tmp_path_factory.mktemp("ui") / "server.log"
     with log.open("w") as output:
         server = subprocess.Popen(
-            [str(Path(sys.executable).parent / "mlflow"), "ui", "--backend-store-uri", store, "--host", "127.0.0.1",
-             "--port", str(port), "--workers", "1"],
-            stdout=output, stderr=subprocess.STDOUT, start_new_session=True, cwd=log.parent,
+            [
+                str(Path(sys.executable).parent / "mlflow"),
+                "ui",
+                "--backend-store-uri",
+                store,
+                "--host",
+                "127.0.0.1",
+                "--port",
+                str(port),
+                "--workers",
+                "1",
+            ],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            cwd=log.parent,
             env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
         )
     address = f"http://127.0.0.1:{port}"
@@ -64,7 +77,9 @@ def runs(store: str) -> dict[str, Any]:
     client = MlflowClient(store)
     experiment = client.get_experiment_by_name("keras-backend-benchmark")
     found = client.search_runs(
-        [experiment.experiment_id], "params.task = 'mnist_mlp' AND tags.repetition = '1' AND tags.state = 'finished'")
+        [experiment.experiment_id],
+        "params.task = 'mnist_mlp' AND tags.repetition = '1' AND tags.state = 'finished'",
+    )
     return {run.data.params["backend"]: run for run in found}
 
 
@@ -87,7 +102,10 @@ def test_the_compare_page_sets_backends_side_by_side(
     experiment = next(iter(runs.values())).info.experiment_id
     ids = [runs[backend].info.run_id for backend in BACKENDS]
     page.get(links.compare_page(ui, experiment, ids))
-    text = shown(page, lambda so_far: all(word in so_far for word in ("version.keras", "compile_seconds", "Tags")))
+    text = shown(
+        page,
+        lambda so_far: all(word in so_far for word in ("version.keras", "compile_seconds", "Tags")),
+    )
     assert "Comparing 4 Runs" in text
     lines = text.splitlines()
     row = next(line.split("\t") for line in lines if line.startswith("backend\t"))
@@ -103,11 +121,13 @@ def test_the_compare_page_sets_backends_side_by_side(
 def metrics(lines: list[str]) -> dict[str, list[float]]:
     """The page's table of metrics: all names in view, then one figure per run for each."""
     start = len(lines) - lines[::-1].index("Metrics")
-    rest = [line for line in lines[start:lines.index("Artifacts", start)] if line != "Show diff only"]
+    rest = [
+        line for line in lines[start : lines.index("Artifacts", start)] if line != "Show diff only"
+    ]
     names = [line for line in rest if not line[0].isdigit()]
     figures = [float(line) for line in rest if line[0].isdigit()]
     count = len(BACKENDS)
-    return {name: figures[place * count:(place + 1) * count] for place, name in enumerate(names)}
+    return {name: figures[place * count : (place + 1) * count] for place, name in enumerate(names)}
 
 
 def test_the_chart_page_draws_every_run(
@@ -115,14 +135,24 @@ def test_the_chart_page_draws_every_run(
 ) -> None:
     experiment = next(iter(runs.values())).info.experiment_id
     page.get(links.chart_page(ui, experiment))
-    text = shown(page, lambda so_far: all(f"mnist_mlp {one} quick #1" in so_far for one in BACKENDS)
-                 and "matching runs" in so_far and "compile_seconds" in so_far)
+    text = shown(
+        page,
+        lambda so_far: (
+            all(f"mnist_mlp {one} quick #1" in so_far for one in BACKENDS)
+            and "matching runs" in so_far
+            and "compile_seconds" in so_far
+        ),
+    )
     for backend in BACKENDS:
-        assert f"mnist_mlp {backend} quick #1" in text, "a run that is folded into another is not compared"
+        assert f"mnist_mlp {backend} quick #1" in text, (
+            "a run that is folded into another is not compared"
+        )
     assert "20 matching runs" in text
     drawn = charts(page)
     assert "accuracy" in drawn
-    assert len({backend for backend in BACKENDS if f"mnist_mlp {backend}" in drawn}) > 1, "backends in one chart"
+    assert len({backend for backend in BACKENDS if f"mnist_mlp {backend}" in drawn}) > 1, (
+        "backends in one chart"
+    )
     picture("mlflow-charts")
 
 
@@ -131,9 +161,12 @@ def charts(page: Browser, seconds: float = 60) -> str:
     deadline = time.monotonic() + seconds
     text = ""
     while time.monotonic() < deadline:
-        text = str(page.execute_script(
-            "return [...document.querySelectorAll('[data-testid=\"experiment-view-compare-runs-card\"]')]"
-            ".filter(card => card.querySelector('.main-svg')).map(card => card.innerText).join(' ')"))
+        text = str(
+            page.execute_script(
+                "return [...document.querySelectorAll('[data-testid=\"experiment-view-compare-runs-card\"]')]"
+                ".filter(card => card.querySelector('.main-svg')).map(card => card.innerText).join(' ')"
+            )
+        )
         if "accuracy" in text:
             break
         time.sleep(1)

@@ -12,8 +12,10 @@ pytestmark = pytest.mark.browser
 
 def column(page: Browser, table: str, number: int) -> list[str]:
     """What is shown in a column, top to bottom, filtered rows left out."""
-    script = ("return [...document.getElementById(arguments[0]).tBodies[0].rows].filter(row => !row.hidden)"
-              ".map(row => row.cells[arguments[1]].innerText.trim())")
+    script = (
+        "return [...document.getElementById(arguments[0]).tBodies[0].rows].filter(row => !row.hidden)"
+        ".map(row => row.cells[arguments[1]].innerText.trim())"
+    )
     found: list[str] = page.execute_script(script, table, number)
     return found
 
@@ -21,7 +23,9 @@ def column(page: Browser, table: str, number: int) -> list[str]:
 def head(page: Browser, table: str, title: str) -> int:
     """The number of the column with this title."""
     titles = page.execute_script(
-        "return [...document.getElementById(arguments[0]).tHead.rows[0].cells].map(c => c.innerText)", table)
+        "return [...document.getElementById(arguments[0]).tHead.rows[0].cells].map(c => c.innerText)",
+        table,
+    )
     return next(place for place, text in enumerate(titles) if text.startswith(title))
 
 
@@ -29,17 +33,34 @@ def press(page: Browser, table: str, number: int) -> str:
     """Click a column's head; returns its aria-sort."""
     button = page.execute_script(
         "const b = document.getElementById(arguments[0]).tHead.rows[0].cells[arguments[1]].querySelector('button');"
-        "b.scrollIntoView({block: 'center', inline: 'center'}); return b", table, number)
+        "b.scrollIntoView({block: 'center', inline: 'center'}); return b",
+        table,
+        number,
+    )
     button.click()
-    return str(page.execute_script("return arguments[0].closest('th').getAttribute('aria-sort')", button))
+    return str(
+        page.execute_script("return arguments[0].closest('th').getAttribute('aria-sort')", button)
+    )
 
 
-def test_it_opens_without_a_word_on_the_console_and_asks_for_nothing(page: Browser, report: Path) -> None:
+def test_it_opens_without_a_word_on_the_console_and_asks_for_nothing(
+    page: Browser, report: Path
+) -> None:
     page.get(report.as_uri())
     assert page.title == "Keras backend benchmark", "a run's text became markup"
     assert console(page) == []
     assert requests(page) == [report.as_uri()]
-    for anchor in ("summary", "findings", "tables", "plots", "published", "runs", "trust", "environments", "reproduce"):
+    for anchor in (
+        "summary",
+        "findings",
+        "tables",
+        "plots",
+        "published",
+        "runs",
+        "trust",
+        "environments",
+        "reproduce",
+    ):
         assert page.execute_script("return document.getElementById(arguments[0]) !== null", anchor)
     assert report.stat().st_size < 3_000_000
 
@@ -59,7 +80,8 @@ def test_ids_are_unique_and_every_inner_link_leads_somewhere(page: Browser, repo
     ids, links, uses = page.execute_script(
         "return [[...document.querySelectorAll('[id]')].map(e => e.id),"
         "[...document.querySelectorAll('a[href^=\"#\"]')].map(e => e.getAttribute('href').slice(1)),"
-        "[...document.querySelectorAll('use')].map(e => e.getAttribute('href').slice(1))]")
+        "[...document.querySelectorAll('use')].map(e => e.getAttribute('href').slice(1))]"
+    )
     assert len(ids) == len(set(ids))
     assert set(links) <= set(ids)
     assert uses
@@ -103,8 +125,11 @@ def test_rows_are_filtered_by_words_and_by_choice(page: Browser, report: Path) -
     search.clear()
     search.send_keys(" ")
     assert len(column(page, "table-runs", 0)) == every
-    state = next(one for one in tools.find_elements("css selector", "select")
-                 if one.get_attribute("aria-label") == "State")
+    state = next(
+        one
+        for one in tools.find_elements("css selector", "select")
+        if one.get_attribute("aria-label") == "State"
+    )
     state.send_keys("diverged")
     assert column(page, "table-runs", head(page, "table-runs", "State")) == ["diverged"]
     search.send_keys("nothing of the kind")
@@ -114,7 +139,8 @@ def test_rows_are_filtered_by_words_and_by_choice(page: Browser, report: Path) -
 def test_links_lead_to_mlflow(page: Browser, report: Path) -> None:
     page.get(report.as_uri())
     links = page.execute_script(
-        "return [...document.querySelectorAll('a[href^=\"http\"]')].map(e => e.getAttribute('href'))")
+        "return [...document.querySelectorAll('a[href^=\"http\"]')].map(e => e.getAttribute('href'))"
+    )
     assert links
     assert all(link.startswith("http://127.0.0.1:5000/#/") for link in links)
     assert any("/compare-runs?runs=" in link for link in links)
@@ -130,19 +156,27 @@ def test_it_fits_the_screen_in_either_theme(
     size(page, width, 900)
     page.get(report.as_uri())
     page.execute_script("for (const d of document.querySelectorAll('details')) d.open = true")
-    inner, scroll = page.execute_script("return [document.documentElement.clientWidth, document.body.scrollWidth]")
+    inner, scroll = page.execute_script(
+        "return [document.documentElement.clientWidth, document.body.scrollWidth]"
+    )
     assert scroll <= inner, "the page itself must not scroll sideways"
     wide = page.execute_script(
         "return [...document.querySelectorAll('body *')].filter(e => !e.closest('.scroll, nav, pre, svg') && "
         "e.getBoundingClientRect().right > document.documentElement.clientWidth + 1)"
-        ".map(e => e.outerHTML.slice(0, 80))")
+        ".map(e => e.outerHTML.slice(0, 80))"
+    )
     assert wide == []
     ink, paper = page.execute_script(
         "const s = getComputedStyle(document.body); return [s.color, s.backgroundColor].map(c => "
-        "c.match(/\\d+/g).slice(0, 3).reduce((sum, n) => sum + Number(n), 0))")
+        "c.match(/\\d+/g).slice(0, 3).reduce((sum, n) => sum + Number(n), 0))"
+    )
     assert (ink < 200 and paper > 600) if name == "light" else (ink > 600 and paper < 200)
-    label = page.execute_script("return getComputedStyle(document.querySelector('figure svg text')).fill")
-    assert label == page.execute_script("return getComputedStyle(document.body).color"), "plots follow the theme"
+    label = page.execute_script(
+        "return getComputedStyle(document.querySelector('figure svg text')).fill"
+    )
+    assert label == page.execute_script("return getComputedStyle(document.body).color"), (
+        "plots follow the theme"
+    )
     assert picture(f"report-{kind}-{name}").stat().st_size > 20_000
 
 
@@ -185,9 +219,7 @@ def test_text_stands_out_from_its_ground_in_both_themes(page: Browser, report: P
         assert worst[0] >= 4.5, (name, worst)
 
 
-def test_on_paper_everything_is_open_and_light(
-    page: Browser, report: Path, pictures: Path
-) -> None:
+def test_on_paper_everything_is_open_and_light(page: Browser, report: Path, pictures: Path) -> None:
     import base64
 
     theme(page, "dark")
@@ -196,11 +228,14 @@ def test_on_paper_everything_is_open_and_light(
     path = pictures / "report.pdf"
     path.write_bytes(base64.b64decode(printed["data"]))
     assert path.read_bytes().startswith(b"%PDF")
-    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", "features": [
-        {"name": "prefers-color-scheme", "value": "dark"}]})
+    page.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia",
+        {"media": "print", "features": [{"name": "prefers-color-scheme", "value": "dark"}]},
+    )
     shown, paper = page.execute_script(
         "return [getComputedStyle(document.querySelector('nav')).display,"
-        "getComputedStyle(document.body).backgroundColor]")
+        "getComputedStyle(document.body).backgroundColor]"
+    )
     assert shown == "none"
     assert paper == "rgb(255, 255, 255)"
 

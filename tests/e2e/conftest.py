@@ -16,7 +16,7 @@ def sweep_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store whose schema is there: MLflow takes seconds to create it."""
-    from experiments.config import TrackingConfig
+    from experiments.config.schema import TrackingConfig
     from experiments.tracking.store import connect
 
     path = tmp_path_factory.mktemp("empty-store") / "mlflow.db"

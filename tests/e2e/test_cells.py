@@ -14,11 +14,18 @@ from subprocess import CompletedProcess
 import pytest
 
 TASKS = sorted(path.stem for path in (Path(__file__).parents[2] / "conf" / "task").glob("*.yaml"))
-BACKENDS = sorted(path.stem for path in (Path(__file__).parents[2] / "conf" / "backend").glob("*.yaml"))
+BACKENDS = sorted(
+    path.stem for path in (Path(__file__).parents[2] / "conf" / "backend").glob("*.yaml")
+)
 # Theano compiles an LSTM for minutes, so its second cell is a cheap one.
 CHOSEN = [("mnist_mlp", backend) for backend in BACKENDS] + [
-    ("text_gen", "cntk"), ("imdb_bilstm", "tensorflow"), ("imdb_fasttext", "theano"),
-    ("mnist_cnn", "jax"), ("cifar10_cnn", "torch"), ("text_gen", "tensorflow2"), ("imdb_bilstm", "jax"),
+    ("text_gen", "cntk"),
+    ("imdb_bilstm", "tensorflow"),
+    ("imdb_fasttext", "theano"),
+    ("mnist_cnn", "jax"),
+    ("cifar10_cnn", "torch"),
+    ("text_gen", "tensorflow2"),
+    ("imdb_bilstm", "jax"),
 ]
 # Two threads of CNTK spin where another test has the other processor: seconds become a minute. One does not, and
 # its engine is checked anew for it.
@@ -29,22 +36,36 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 Command = Callable[..., CompletedProcess[str]]
 
 
-@pytest.mark.parametrize(("task", "backend"), CELLS, ids=[f"{task}-{backend}" for task, backend in CELLS])
+@pytest.mark.parametrize(
+    ("task", "backend"), CELLS, ids=[f"{task}-{backend}" for task, backend in CELLS]
+)
 def test_cell_trains_on_real_data(
     task: str, backend: str, command: Command, real_data: Path, empty_store: Path, tmp_path: Path
 ) -> None:
     shutil.copy(empty_store, tmp_path / "mlflow.db")
     done = command(
-        "experiments/train.py", f"task={task}", f"backend={backend}", "profile=smoke", "gpu=cpu",
-        "data=local", f"data.dir={real_data}", *(["threads=1"] if (task, backend) in ONE_THREAD else []), timeout=1700,
+        "experiments/train.py",
+        f"task={task}",
+        f"backend={backend}",
+        "profile=smoke",
+        "gpu=cpu",
+        "data=local",
+        f"data.dir={real_data}",
+        *(["threads=1"] if (task, backend) in ONE_THREAD else []),
+        timeout=1700,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     events = _journal(tmp_path)
     epochs = [event for event in events if event["event"] == "epoch"]
     assert [event["epoch"] for event in epochs] == [1, 2]
     assert all(event["train_seconds"] > 0 and event["validation_seconds"] > 0 for event in epochs)
-    assert all(math.isfinite(event["loss"]) and math.isfinite(event["val_loss"]) for event in epochs)
-    assert events[-1]["state"] in ("finished", "diverged")  # two smoke epochs may stay below the floor
+    assert all(
+        math.isfinite(event["loss"]) and math.isfinite(event["val_loss"]) for event in epochs
+    )
+    assert events[-1]["state"] in (
+        "finished",
+        "diverged",
+    )  # two smoke epochs may stay below the floor
     imported = next(event for event in events if event["event"] == "imported")
     expected = {"tensorflow2": "tensorflow"}.get(backend, backend)
     assert imported["keras_backend"] == expected

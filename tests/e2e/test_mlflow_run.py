@@ -13,19 +13,40 @@ pytestmark = pytest.mark.e2e
 def mlflow_run(root: Path, tmp_path: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     folder = Path(sys.executable).parent
     variables = {
-        **os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}",
-        "KBB_RUNS": str(tmp_path / "runs"), "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path / 'mlflow.db'}",
+        **os.environ,
+        "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}",
+        "KBB_RUNS": str(tmp_path / "runs"),
+        "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path / 'mlflow.db'}",
     }
     return subprocess.run(
         [str(folder / "mlflow"), "run", str(root), "--env-manager", "local", *arguments],
-        env=variables, cwd=tmp_path, text=True, capture_output=True, timeout=900, check=False,
+        env=variables,
+        cwd=tmp_path,
+        text=True,
+        capture_output=True,
+        timeout=900,
+        check=False,
     )
 
 
-def test_mlflow_run_trains_into_the_run_that_it_opened(root: Path, tmp_path: Path, real_data: Path) -> None:
+def test_mlflow_run_trains_into_the_run_that_it_opened(
+    root: Path, tmp_path: Path, real_data: Path
+) -> None:
     done = mlflow_run(
-        root, tmp_path, "-P", "task=mnist_mlp", "-P", "backend=tensorflow", "-P", "profile=smoke",
-        "-P", "gpu=cpu", "-P", "data=local", "-P", f"data_dir={real_data}",
+        root,
+        tmp_path,
+        "-P",
+        "task=mnist_mlp",
+        "-P",
+        "backend=tensorflow",
+        "-P",
+        "profile=smoke",
+        "-P",
+        "gpu=cpu",
+        "-P",
+        "data=local",
+        "-P",
+        f"data_dir={real_data}",
     )
     assert done.returncode == 0, done.stdout + done.stderr
     from experiments.tracking.store import quiet

@@ -25,14 +25,38 @@ SOUND, UNSOUND, CRASHED = 0, 1, 2
 
 # fault, where one is planted on any engine; the first check that must fail; others that must and must not
 PLANTS = [
-    ("lstm_cell_state", "lstm.hard_sigmoid.forward", ["bidirectional_lstm.sigmoid.forward"], ["dense.relu.forward"]),
+    (
+        "lstm_cell_state",
+        "lstm.hard_sigmoid.forward",
+        ["bidirectional_lstm.sigmoid.forward"],
+        ["dense.relu.forward"],
+    ),
     ("layer:conv2d.same", "conv2d.same.forward", ["network.cnn.forward"], ["conv2d.valid.forward"]),
-    ("gradient:dense.relu", "dense.relu.gradient", [], ["dense.relu.forward", "dense.softmax.gradient"]),
-    ("gradient:max_pooling", "max_pooling.gradient", ["network.cnn.conv2d_valid.gradient"], ["max_pooling.forward"]),
-    ("loss:binary_crossentropy", "network.text.binary_crossentropy.loss", ["network.text.embedding.gradient"],
-     ["network.cnn.categorical_crossentropy.loss"]),
+    (
+        "gradient:dense.relu",
+        "dense.relu.gradient",
+        [],
+        ["dense.relu.forward", "dense.softmax.gradient"],
+    ),
+    (
+        "gradient:max_pooling",
+        "max_pooling.gradient",
+        ["network.cnn.conv2d_valid.gradient"],
+        ["max_pooling.forward"],
+    ),
+    (
+        "loss:binary_crossentropy",
+        "network.text.binary_crossentropy.loss",
+        ["network.text.embedding.gradient"],
+        ["network.cnn.categorical_crossentropy.loss"],
+    ),
     ("optimizer:adam", "adam.step_1.dense", ["adam.step_3.embedding"], ["rmsprop.step_3.dense"]),
-    ("overtaking_updates", "dense.relu.gradient", ["network.cnn.conv2d_same.gradient"], ["dense.relu.forward"]),
+    (
+        "overtaking_updates",
+        "dense.relu.gradient",
+        ["network.cnn.conv2d_same.gradient"],
+        ["dense.relu.forward"],
+    ),
     ("learning:cnn", "network.cnn.learning", [], ["network.lstm.learning"]),
 ]
 
@@ -42,24 +66,42 @@ def interpreter(backend: str) -> str | None:
     variable = f"KBB_TEST_PYTHON_{backend.upper()}"
     named = os.environ.get(variable)
     if not named and look(composed(f"backend={backend}").backend, "cpu").state != BUILT:
-        pytest.skip(f"{variable} names no interpreter with {backend}, and its environment is not built")
+        pytest.skip(
+            f"{variable} names no interpreter with {backend}, and its environment is not built"
+        )
     return named
 
 
-def check(backend: str, folder: Path, *options: str, **settings: Any) -> tuple[int, dict[str, Any], str]:
+def check(
+    backend: str, folder: Path, *options: str, **settings: Any
+) -> tuple[int, dict[str, Any], str]:
     """Run the self-check as the project does: its exit status, its verdict and what it printed."""
     named = interpreter(backend)
     config = composed(f"backend={backend}", *([f"backend.python={named}"] if named else [])).backend
     env = ensure(config, "cpu", print)
     job = {
-        "keras_backend": config.keras_backend, "keras_generation": config.keras_generation, "threads": 1, "seed": 1,
+        "keras_backend": config.keras_backend,
+        "keras_generation": config.keras_generation,
+        "threads": 1,
+        "seed": 1,
         "device": {"kind": "cpu", "name": None, "index": 0, "memory_growth": True, "tf32": False},
         "settings": {**config.settings, **settings},
     }
     (folder / "job.json").write_text(json.dumps(job))
     done = subprocess.run(
-        [env.python, "-m", "experiments.worker.selfcheck", folder / "job.json", folder / "out.json", *options],
-        cwd=folder, env=worker_variables(env, config, 1, "cpu"), text=True, capture_output=True, timeout=850,
+        [
+            env.python,
+            "-m",
+            "experiments.worker.selfcheck",
+            folder / "job.json",
+            folder / "out.json",
+            *options,
+        ],
+        cwd=folder,
+        env=worker_variables(env, config, 1, "cpu"),
+        text=True,
+        capture_output=True,
+        timeout=850,
         check=False,
     )
     verdict = folder / "out.json"
@@ -83,14 +125,20 @@ def test_an_engine_as_configured_is_sound(backend: str) -> None:
     named = interpreter(backend)
     words = ["check", f"backend={backend}", *([f"python={named}"] if named else [])]
     done = subprocess.run(
-        [sys.executable, "-m", "experiments.environments", *words], cwd=ROOT, text=True, capture_output=True,
-        timeout=850, check=False,
+        [sys.executable, "-m", "experiments.environments", *words],
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        timeout=850,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"sound, [5-9][0-9] checks passed", done.stdout), done.stdout
 
 
-@pytest.mark.parametrize(("fault", "first", "also", "never"), PLANTS, ids=[plant[0] for plant in PLANTS])
+@pytest.mark.parametrize(
+    ("fault", "first", "also", "never"), PLANTS, ids=[plant[0] for plant in PLANTS]
+)
 def test_a_planted_fault_is_caught_and_named(
     fault: str, first: str, also: list[str], never: list[str], tmp_path: Path
 ) -> None:
@@ -129,8 +177,11 @@ def test_squares_of_repeated_words_are_caught_on_tensorflow_2(tmp_path: Path) ->
     """No emulation: Keras 3 as it comes squares each of a repeated word's gradients, not their sum."""
     status, verdict, output = check("tensorflow2", tmp_path, dense_gradients=False)
     assert status == UNSOUND, output
-    assert failed(verdict) == [f"{name}.step_{step}.embedding" for name in ("rmsprop", "adadelta", "adam")
-                               for step in (2, 3)]
+    assert failed(verdict) == [
+        f"{name}.step_{step}.embedding"
+        for name in ("rmsprop", "adadelta", "adam")
+        for step in (2, 3)
+    ]
 
 
 def test_a_fault_without_a_place_is_a_crash(tmp_path: Path) -> None:

@@ -35,10 +35,14 @@ def test_a_sweep_measures_its_grid_in_blocks_and_once(bench: Bench) -> None:
     assert all(run.data.tags["block"] == run.data.tags["repetition"] for run in runs)
     assert all(len(run.data.tags["protocol_id"]) == 12 for run in runs)
     assert {run.data.tags["block"] for run in runs[:3]} == {"1"}
-    assert len({run.data.params["run.seed"] for run in runs}) == 2  # task and repetition, not the backend
+    assert (
+        len({run.data.params["run.seed"] for run in runs}) == 2
+    )  # task and repetition, not the backend
     order = json.loads(bench.artifact(summary, "order.json"))
     planned = [cell["title"] for block in order["blocks"] for cell in block]
-    made = [f"mnist_mlp {run.data.params['backend']} #{run.data.tags['repetition']}" for run in runs]
+    made = [
+        f"mnist_mlp {run.data.params['backend']} #{run.data.tags['repetition']}" for run in runs
+    ]
     assert made == planned
     assert str(order["order_seed"]) == summary.data.params["order_seed"]
     assert summary.data.tags["state"] == "finished"
@@ -52,7 +56,9 @@ def test_a_sweep_measures_its_grid_in_blocks_and_once(bench: Bench) -> None:
     assert len(bench.stored("sweep")) == 1
 
 
-def test_a_plan_shows_what_would_be_done_and_creates_nothing(new_bench: Callable[[str], Bench]) -> None:
+def test_a_plan_shows_what_would_be_done_and_creates_nothing(
+    new_bench: Callable[[str], Bench],
+) -> None:
     bench = new_bench("plan")
     done = bench.run(TWO, "repetitions=3", "plan=true")
     assert done.returncode == 0, done.stdout
@@ -82,8 +88,12 @@ def test_failing_cells_are_told_named_and_stored_and_the_rest_goes_on(bench: Ben
     states = {run.data.params["backend"]: run.data.tags["state"] for run in bench.stored()}
     assert states == {"jax": "failed", "torch": "failed", "tensorflow": "timeout", "tensorflow2": "diverged",
                       "theano": "finished"}  # fmt: skip
-    for line in ("ImportError: libfake.so.1", "ended by SIGKILL", "timeouts.epoch=1 s passed in epoch 2",
-                 "loss is nan in epoch 1"):
+    for line in (
+        "ImportError: libfake.so.1",
+        "ended by SIGKILL",
+        "timeouts.epoch=1 s passed in epoch 2",
+        "loss is nan in epoch 1",
+    ):
         assert line in done.stdout
     logs = re.findall(r"log: (\S+worker\.log)", done.stdout)
     assert len(logs) == 3
@@ -110,9 +120,14 @@ def test_a_cell_that_cannot_be_measured_is_recorded_without_a_second_try(bench: 
 def test_no_interpreter_is_a_state_of_its_cells_alone(bench: Bench) -> None:
     command = [sys.executable, "experiments/sweep.py", *GRID, f"backend.python={bench.python},/no/such/python",
                "backend=jax", "repetitions=2"]  # fmt: skip
-    done = subprocess.run(command, cwd=ROOT, env=bench.variables(), text=True, capture_output=True, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env=bench.variables(), text=True, capture_output=True, check=False
+    )
     assert done.returncode == 1
-    assert Counter(run.data.tags["state"] for run in bench.stored()) == {"finished": 2, "not_installed": 2}
+    assert Counter(run.data.tags["state"] for run in bench.stored()) == {
+        "finished": 2,
+        "not_installed": 2,
+    }
 
 
 def test_fail_fast_stops_at_the_first(bench: Bench) -> None:
@@ -129,7 +144,12 @@ def test_fail_fast_reaches_a_launcher_s_jobs(bench: Bench) -> None:
     assert done.returncode == 1
     assert "0 finished, 1 failed, 2 left" in done.stdout, done.stdout
     bench.behave()
-    assert bench.run("backend=jax,torch,tensorflow2", "fail_fast=true", "hydra/launcher=joblib").returncode == 0
+    assert (
+        bench.run(
+            "backend=jax,torch,tensorflow2", "fail_fast=true", "hydra/launcher=joblib"
+        ).returncode
+        == 0
+    )
 
 
 @pytest.mark.parametrize("word", ["[0/4]", "epoch 1/2", "[1/4] finished", "[2/4]"])
@@ -237,10 +257,12 @@ def test_a_store_that_does_not_answer_is_refused_or_done_without(bench: Bench) -
     assert done.returncode == 1
     assert done.stdout.count("\n") == 1
     assert "does not answer" in done.stdout
-    assert not (bench.folder / "runs").exists() or not list((bench.folder / "runs").glob("*/events.jsonl"))
+    assert not (bench.folder / "runs").exists() or not list(
+        (bench.folder / "runs").glob("*/events.jsonl")
+    )
     without = bench.run("backend=jax", nowhere, "tracking.required=false")
     assert without.returncode == 0, without.stdout
-    assert "when it answers: python -m experiments.journal ingest" in without.stdout
+    assert "when it answers: python -m experiments.journal.journal ingest" in without.stdout
 
 
 def test_the_parent_sleeps_while_a_worker_trains(bench: Bench) -> None:
@@ -292,7 +314,9 @@ def test_a_terminal_shows_one_status_and_lines_that_stay(bench: Bench) -> None:
         (("plan=perhaps",), 2, "plan"),
     ],
 )
-def test_refusals_are_one_line(bench: Bench, arguments: tuple[str, ...], status: int, message: str) -> None:
+def test_refusals_are_one_line(
+    bench: Bench, arguments: tuple[str, ...], status: int, message: str
+) -> None:
     done = bench.run(*arguments)
     assert done.returncode == status, done.stdout
     assert done.stdout.strip().count("\n") == 0
@@ -310,5 +334,11 @@ def test_glob_takes_every_member(bench: Bench) -> None:
 def test_help_names_the_settings() -> None:
     command = [sys.executable, "experiments/sweep.py", "--help"]
     done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=True)
-    for word in ("repetitions=auto", "plan=false", "force=false", "fail_fast=false", "backend: cntk, jax"):
+    for word in (
+        "repetitions=auto",
+        "plan=false",
+        "force=false",
+        "fail_fast=false",
+        "backend: cntk, jax",
+    ):
         assert word in done.stdout

@@ -35,7 +35,11 @@ def test_shared_runs_are_all_tagged(bench: Bench) -> None:
 def test_joblib_runs_all_and_a_dying_job_takes_no_other_along(bench: Bench) -> None:
     bench.behave(all={"epoch_seconds": 2.0})
     process = bench.start(
-        "backend=jax,torch,tensorflow2", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "allow_sharing=true")
+        "backend=jax,torch,tensorflow2",
+        "hydra/launcher=joblib",
+        "hydra.launcher.n_jobs=2",
+        "allow_sharing=true",
+    )
     bench.until(process, "epoch 1/2")
     parents = {int(_stat(pid)[1]) for pid in bench.workers()}
     os.kill(parents.pop(), signal.SIGKILL)  # a job's own process, not its worker
@@ -46,9 +50,15 @@ def test_joblib_runs_all_and_a_dying_job_takes_no_other_along(bench: Bench) -> N
     assert sum(states.values()) == 3, out
     assert process.returncode == 1
     bench.assert_whole()
-    assert bench.run(
-        "backend=jax,torch,tensorflow2", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "allow_sharing=true"
-    ).returncode == 0
+    assert (
+        bench.run(
+            "backend=jax,torch,tensorflow2",
+            "hydra/launcher=joblib",
+            "hydra.launcher.n_jobs=2",
+            "allow_sharing=true",
+        ).returncode
+        == 0
+    )
     assert set(bench.cells().values()) == {1}
 
 
@@ -63,7 +73,9 @@ def test_two_sweeps_at_once_lose_and_double_nothing(bench: Bench) -> None:
     for process in processes:
         out, _ = process.communicate(timeout=240)
         assert process.returncode == 0, out
-    assert bench.cells() == {("mnist_mlp", b, n): 1 for b in ("jax", "torch", "tensorflow2") for n in "12"}
+    assert bench.cells() == {
+        ("mnist_mlp", b, n): 1 for b in ("jax", "torch", "tensorflow2") for n in "12"
+    }
     bench.assert_whole()
     assert len(bench.stored("sweep")) == 2
 

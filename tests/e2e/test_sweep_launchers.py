@@ -14,14 +14,18 @@ import pytest
 from sweeping import ROOT, Bench
 
 SCRIPT = ROOT / "tests" / "slurm" / "cluster.sh"
-pytestmark = pytest.mark.xdist_group("launchers")  # one Slurm on this machine, not one for each of pytest's processes
+pytestmark = pytest.mark.xdist_group(
+    "launchers"
+)  # one Slurm on this machine, not one for each of pytest's processes
 GRID = ("backend=jax,torch,tensorflow2", "hydra/launcher=slurm", "hydra.launcher.partition=main")
 
 
 @pytest.fixture(scope="module")
 def slurm() -> Iterator[str]:
     """SLURM_CONF of a cluster of one node on loopback."""
-    missing = [name for name in ("slurmctld", "slurmd", "munged", "sbatch") if shutil.which(name) is None]
+    missing = [
+        name for name in ("slurmctld", "slurmd", "munged", "sbatch") if shutil.which(name) is None
+    ]
     if missing:
         pytest.skip(f"{', '.join(missing)} not installed: apt-get install slurm-wlm munge")
     if os.geteuid() != 0:
@@ -135,6 +139,8 @@ def test_ray_runs_a_sweep(bench: Bench) -> None:
 @pytest.mark.ray
 def test_two_ray_tasks_on_one_device_are_refused(bench: Bench) -> None:
     pytest.importorskip("ray", reason="ray is not installed: pip install '.[ray]'")
-    done = bench.run("backend=jax,torch", "hydra/launcher=ray", "hydra.launcher.ray.init.num_cpus=2")
+    done = bench.run(
+        "backend=jax,torch", "hydra/launcher=ray", "hydra.launcher.ray.init.num_cpus=2"
+    )
     assert done.returncode == 2
     assert "hydra.launcher.ray.init.num_cpus=1" in done.stdout

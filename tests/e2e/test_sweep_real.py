@@ -30,7 +30,9 @@ def test_mlflow_run_sweeps_and_keeps_its_run_for_the_summary(root: Path, tmp_pat
     (summary,) = client.search_runs(experiments, "tags.kind = 'sweep'")
     assert summary.data.params["backends"] == "tensorflow,jax"  # the run that mlflow opened
     plan = json.loads(Path(client.download_artifacts(summary.info.run_id, "plan.json")).read_text())
-    assert {cell["protocol_id"] for cell in plan["cells"]} == {run.data.tags["protocol_id"] for run in runs}
+    assert {cell["protocol_id"] for cell in plan["cells"]} == {
+        run.data.tags["protocol_id"] for run in runs
+    }
     again = mlflow_run(root, tmp_path, *arguments)
     assert again.returncode == 0, again.stdout + again.stderr
     assert "4 runs are finished already" in again.stdout + again.stderr

@@ -1,4 +1,4 @@
-"""Sweeps into an MLflow server on PostgreSQL that `experiments.server` starts: two at once, and one that goes away."""
+"""Sweeps into an MLflow server on PostgreSQL that `experiments.tracking.server` starts: two at once, and one that goes away."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from sweeping import ROOT, Bench
 
-from experiments import server
+from experiments.tracking import server
 
 pytestmark = pytest.mark.server
 
@@ -30,8 +30,13 @@ class Own:
 
     def act(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            [sys.executable, "-m", "experiments.server", *arguments], cwd=ROOT, text=True, capture_output=True,
-            env={**os.environ, "KBB_CACHE": str(self.cache)}, check=False, timeout=300,
+            [sys.executable, "-m", "experiments.tracking.server", *arguments],
+            cwd=ROOT,
+            text=True,
+            capture_output=True,
+            env={**os.environ, "KBB_CACHE": str(self.cache)},
+            check=False,
+            timeout=300,
         )
 
     def start(self) -> str:
@@ -89,14 +94,18 @@ def test_two_sweeps_at_once_into_one_server(own: Own, bench: Bench) -> None:
         out, _ = process.communicate(timeout=300)
         assert process.returncode == 0, out
         assert "View run" not in out
-    assert bench.cells() == {("mnist_mlp", b, n): 1 for b in ("jax", "torch", "tensorflow2") for n in "12"}
+    assert bench.cells() == {
+        ("mnist_mlp", b, n): 1 for b in ("jax", "torch", "tensorflow2") for n in "12"
+    }
     bench.assert_whole()
 
 
 def test_a_server_that_goes_away_costs_nothing(own: Own, bench: Bench) -> None:
     bench.behave(all={"epoch_seconds": 2.0})
     bench.uri = own.start()
-    process = bench.start("backend=jax,torch", "repetitions=2", "tracking=server", "tracking.flush_seconds=0.1")
+    process = bench.start(
+        "backend=jax,torch", "repetitions=2", "tracking=server", "tracking.flush_seconds=0.1"
+    )
     bench.until(process, "epoch 1/2")
     assert own.act("stop").returncode == 0
     bench.until(process, "[1/4] finished")
@@ -115,7 +124,7 @@ def test_a_server_that_stays_away_is_filled_by_the_next_start(own: Own, bench: B
     assert own.act("stop").returncode == 0
     out, _ = process.communicate(timeout=300)
     assert process.returncode == 0, out
-    assert "when it answers: python -m experiments.journal ingest" in out
+    assert "when it answers: python -m experiments.journal.journal ingest" in out
     own.start()
     done = bench.run("backend=jax,torch", "tracking=server")
     assert done.returncode == 0, done.stdout

@@ -14,7 +14,9 @@ import pytest
 
 from tests.faults.parents import Place, Zygote, copy_place, copy_store, finished_epochs, store_of
 
-_ROW = "injection"  # the property of a test's report that is a row of the table; it crosses processes
+_ROW = (
+    "injection"  # the property of a test's report that is a row of the table; it crosses processes
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -40,7 +42,16 @@ def template(zygote: Zygote, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert parent.status == 0, parent.said
     assert store_of(place.database).only["state"] == "finished"
     connection = sqlite3.connect(place.database)
-    for table in ("metrics", "latest_metrics", "params", "tags", "input_tags", "inputs", "datasets", "runs"):
+    for table in (
+        "metrics",
+        "latest_metrics",
+        "params",
+        "tags",
+        "input_tags",
+        "inputs",
+        "datasets",
+        "runs",
+    ):
         connection.execute(f"DELETE FROM {table}")
     connection.commit()
     connection.close()
@@ -69,7 +80,12 @@ class Server:
         self.start()
 
     def start(self, port: int = 0) -> None:
-        command = [sys.executable, str(Path(__file__).parent / "server.py"), str(self.folder), str(port)]
+        command = [
+            sys.executable,
+            str(Path(__file__).parent / "server.py"),
+            str(self.folder),
+            str(port),
+        ]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         self.uri = f"http://127.0.0.1:{int(self._process.stdout.readline())}"
@@ -118,7 +134,12 @@ class Injection:
         self._begin = time.monotonic()
 
     def holds(
-        self, what: str, state: str | None, says: str = "", ingest: bool = True, shown: str = "refused"
+        self,
+        what: str,
+        state: str | None,
+        says: str = "",
+        ingest: bool = True,
+        shown: str = "refused",
     ) -> None:
         """The message, the state and the epochs are right, after ingesting twice at that.
 
@@ -157,8 +178,12 @@ def injection(place: Place, request: pytest.FixtureRequest) -> Injection:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    passed = [report for report in terminalreporter.stats.get("passed", []) if report.when == "call"]
-    rows = sorted(value for report in passed for name, value in report.user_properties if name == _ROW)
+    passed = [
+        report for report in terminalreporter.stats.get("passed", []) if report.when == "call"
+    ]
+    rows = sorted(
+        value for report in passed for name, value in report.user_properties if name == _ROW
+    )
     if not rows:
         return
     terminalreporter.section(f"{len(rows)} injected faults")

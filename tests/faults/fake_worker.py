@@ -18,7 +18,9 @@ import sys
 import time
 from pathlib import Path
 
-FEATURES = Path(__file__).parent / "no_engines"  # folders named as packages, so that a look finds them
+FEATURES = (
+    Path(__file__).parent / "no_engines"
+)  # folders named as packages, so that a look finds them
 
 
 def main(plan_file: str, arguments: list[str]) -> None:
@@ -45,8 +47,16 @@ def selfcheck(plan: dict, plan_path: Path, out: Path) -> None:
         if plan["fault"] == "crash":
             raise RuntimeError("no such operation")
     sound = plan["fault"] != "unsound"
-    check = {"name": "dense gradient", "value": 1e-7 if sound else 0.4, "limit": 1e-4, "passed": sound, "seconds": 0.1}
-    out.write_text(json.dumps({"sound": sound, "checks": [check], "versions": {"keras": "0"}, "seconds": 0.1}))
+    check = {
+        "name": "dense gradient",
+        "value": 1e-7 if sound else 0.4,
+        "limit": 1e-4,
+        "passed": sound,
+        "seconds": 0.1,
+    }
+    out.write_text(
+        json.dumps({"sound": sound, "checks": [check], "versions": {"keras": "0"}, "seconds": 0.1})
+    )
     sys.exit(0 if sound else 1)
 
 
@@ -98,7 +108,14 @@ class Worker:
     def write(self, event: str, **fields: object) -> None:
         point = f"epoch{fields['epoch']}" if event == "epoch" else event
         now = time.time() + self.plan.get("clock", {}).get(point, 0.0)
-        record = {"v": 1, "seq": self.sequence, "id": self.job["journal_id"], "t": now, "event": event, **fields}
+        record = {
+            "v": 1,
+            "seq": self.sequence,
+            "id": self.job["journal_id"],
+            "t": now,
+            "event": event,
+            **fields,
+        }
         self.sequence += 1
         line = json.dumps(record).encode() + b"\n"
         self.deliver(self.mangled(line, record, point), point)
@@ -125,7 +142,14 @@ class Worker:
             "other journal": other(id="f" * 32) + line,
             "same epoch again": line + other(seq=number + 1, loss=77.0),
             "wrong fields": other(seq=900, loss="low", epoch=9) + line,
-            "garbage": bytes(range(256)) + b"\n" + b"[" * 5000 + b"\n" + b"x" * (3 << 20) + b"\n" + b"\0" * 512 + line,
+            "garbage": bytes(range(256))
+            + b"\n"
+            + b"[" * 5000
+            + b"\n"
+            + b"x" * (3 << 20)
+            + b"\n"
+            + b"\0" * 512
+            + line,
         }
         return written.get(self.fault, line)
 
@@ -136,7 +160,7 @@ class Worker:
                 return
             data, self.held = b"".join(self.held), []
         while data:
-            data = data[os.write(self.journal, data):]
+            data = data[os.write(self.journal, data) :]
         if self.fault != "silent":
             with contextlib.suppress(OSError):
                 os.write(self.job["notify_fd"], b".")

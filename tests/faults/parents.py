@@ -26,7 +26,9 @@ class Zygote:
 
     def __init__(self) -> None:
         command = [sys.executable, str(HERE / "zygote.py")]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+        )
         assert self._answer() == {"ready": True}
 
     def ask(self, **request: Any) -> dict[str, Any]:
@@ -72,7 +74,9 @@ class Parent:
                 time.sleep(0.5)
                 os.kill(self.pid, signal.SIGKILL)
                 self.zygote.ask(wait=self.pid, seconds=5)
-                raise AssertionError(f"the parent did not end within {seconds} s; it said:\n{self.said}")
+                raise AssertionError(
+                    f"the parent did not end within {seconds} s; it said:\n{self.said}"
+                )
         return self.status
 
     def send(self, number: int) -> None:
@@ -106,7 +110,9 @@ class Place:
         for path in self.journals():
             with contextlib.suppress(ValueError, IndexError):
                 own.add(json.loads(path.read_text(errors="replace").splitlines()[0])["id"])
-        return Kept([run for run in store_of(self.database).runs if run["tags"].get("journal_id") in own])
+        return Kept(
+            [run for run in store_of(self.database).runs if run["tags"].get("journal_id") in own]
+        )
 
     @property
     def runs(self) -> Path:
@@ -127,7 +133,11 @@ class Place:
         return path
 
     def environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW", "KBB_"))}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("MLFLOW", "KBB_"))
+        }
         return {
             **kept, "KBB_RUNS": str(self.folder / "runs"), "KBB_CACHE": str(self.folder / "cache"),
             "MLFLOW_TRACKING_URI": self.uri or f"sqlite:///{self.database}", "MLFLOW_LOGGING_LEVEL": "ERROR",
@@ -153,7 +163,9 @@ class Place:
             "argv": argv, "module": module, "environment": self.environment(), "output": str(output),
             "errors": str(errors),
         }  # fmt: skip
-        self.started.append(Parent(self.zygote, self.zygote.ask(start=request)["pid"], output, errors))
+        self.started.append(
+            Parent(self.zygote, self.zygote.ask(start=request)["pid"], output, errors)
+        )
         return self.started[-1]
 
     def run(self, *overrides: str, seconds: float = SECONDS) -> Parent:
@@ -163,7 +175,9 @@ class Place:
 
     def ingest(self, *journals: Path) -> Parent:
         """Replay journals, as a person would."""
-        parent = self.start_module("experiments.journal", "ingest", *map(str, journals or self.journals()))
+        parent = self.start_module(
+            "experiments.journal.journal", "ingest", *map(str, journals or self.journals())
+        )
         parent.wait()
         return parent
 
@@ -187,7 +201,9 @@ class Place:
             if parent.status is None:
                 os.kill(parent.pid, signal.SIGUSR1)
         time.sleep(0.5)
-        raise AssertionError(f"the worker did not reach its point; the parent said:\n{self.everything_said()}")
+        raise AssertionError(
+            f"the worker did not reach its point; the parent said:\n{self.everything_said()}"
+        )
 
     def go(self) -> None:
         """Let a worker that waits at its point go on."""
@@ -211,7 +227,9 @@ class Place:
         found = []
         for process in psutil.process_iter(["pid", "cmdline", "status"]):
             words = process.info["cmdline"] or []
-            if process.info["status"] != psutil.STATUS_ZOMBIE and any(str(folder) in word for word in words):
+            if process.info["status"] != psutil.STATUS_ZOMBIE and any(
+                str(folder) in word for word in words
+            ):
                 found.append(" ".join(words))
         return found
 
@@ -235,9 +253,17 @@ def store_of(database: Path) -> Kept:
         runs = []
         active = "SELECT run_uuid, status FROM runs WHERE lifecycle_stage = 'active'"
         for identity, status in connection.execute(active):
-            tags = dict(connection.execute("SELECT key, value FROM tags WHERE run_uuid = ?", (identity,)))
-            rows = connection.execute("SELECT key, step FROM metrics WHERE run_uuid = ?", (identity,)).fetchall()
-            metrics = dict(connection.execute("SELECT key, value FROM latest_metrics WHERE run_uuid = ?", (identity,)))
+            tags = dict(
+                connection.execute("SELECT key, value FROM tags WHERE run_uuid = ?", (identity,))
+            )
+            rows = connection.execute(
+                "SELECT key, step FROM metrics WHERE run_uuid = ?", (identity,)
+            ).fetchall()
+            metrics = dict(
+                connection.execute(
+                    "SELECT key, value FROM latest_metrics WHERE run_uuid = ?", (identity,)
+                )
+            )
             counts = Counter(rows)
             epochs = {step: counts["loss", step] for key, step in counts if key == "loss"}
             runs.append({

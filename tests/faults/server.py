@@ -44,7 +44,9 @@ class Gate:
         if stamp != self.stamp:
             self.stamp, self.order, self.seen = stamp, json.loads(self.orders.read_text()), 0
 
-    def _misbehave(self, order: dict[str, Any], environ: dict[str, Any], respond: Respond) -> Iterable[bytes]:
+    def _misbehave(
+        self, order: dict[str, Any], environ: dict[str, Any], respond: Respond
+    ) -> Iterable[bytes]:
         mode = order["mode"]
         if mode == "slow":
             time.sleep(order["seconds"])
@@ -69,7 +71,9 @@ def main(folder: Path, port: int) -> None:
         def log(self, *_: Any, **__: Any) -> None:
             """Nothing: what is dropped on order is no news."""
 
-    server = make_server("127.0.0.1", port, Gate(app, folder / "gate.json"), threaded=True, request_handler=Quiet)
+    server = make_server(
+        "127.0.0.1", port, Gate(app, folder / "gate.json"), threaded=True, request_handler=Quiet
+    )
     print(server.server_port, flush=True)
     server.serve_forever()
 

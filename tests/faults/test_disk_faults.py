@@ -10,7 +10,7 @@ import pytest
 from tests.faults.conftest import Injection
 from tests.faults.parents import Place, copy_store
 
-NOT_YET = "not in MLflow yet: python -m experiments.journal ingest"
+NOT_YET = "not in MLflow yet: python -m experiments.journal.journal ingest"
 Mount = Callable[..., Path]
 
 
@@ -38,7 +38,9 @@ def disk(place: Place) -> Iterator[Mount]:
 
 def read_only(folder: Path, yes: bool = True) -> None:
     """Switch a disk's writability."""
-    subprocess.run(["mount", "-o", f"remount,{'ro' if yes else 'rw'}", folder], check=True, capture_output=True)
+    subprocess.run(
+        ["mount", "-o", f"remount,{'ro' if yes else 'rw'}", folder], check=True, capture_output=True
+    )
 
 
 def fill(folder: Path) -> Path:
@@ -73,7 +75,9 @@ def test_disk_fills_up(place: Place, injection: Injection, disk: Mount, point: s
     said = place.everything_said()
     assert "this run's end could not be written" in said and NOT_YET in said
     (place.journal().parent / "filler").unlink()
-    injection.holds(f"disk: full after {point}", "killed", "No space left on device; this run's end could not")
+    injection.holds(
+        f"disk: full after {point}", "killed", "No space left on device; this run's end could not"
+    )
 
 
 def test_disk_fills_up_and_has_room_again(place: Place, injection: Injection, disk: Mount) -> None:
@@ -81,7 +85,9 @@ def test_disk_fills_up_and_has_room_again(place: Place, injection: Injection, di
     place.variables["KBB_RUNS"] = str(disk("small", 256))
     place.plan("brief fill", "epoch1")
     assert place.run().status == 1
-    injection.holds("disk: full for a moment after epoch1", "failed", "ended with status 1 in epoch 2")
+    injection.holds(
+        "disk: full for a moment after epoch1", "failed", "ended with status 1 in epoch 2"
+    )
 
 
 def test_cache_is_full(place: Place, injection: Injection, disk: Mount) -> None:
@@ -134,7 +140,9 @@ def test_store_is_full(place: Place, injection: Injection, disk: Mount, point: s
                     NOT_YET)  # fmt: skip
 
 
-def test_journal_comes_from_a_folder_that_cannot_be_written(place: Place, injection: Injection, disk: Mount) -> None:
+def test_journal_comes_from_a_folder_that_cannot_be_written(
+    place: Place, injection: Injection, disk: Mount
+) -> None:
     """As from somebody else's folder: its parent died, and the end that is missing cannot be added."""
     place.variables["KBB_RUNS"] = str(disk("fixed", 1024))
     place.plan("hang", "epoch1")
@@ -146,7 +154,9 @@ def test_journal_comes_from_a_folder_that_cannot_be_written(place: Place, inject
     injection.holds("disk: journal of a killed parent, read-only", "killed")
 
 
-def test_store_folder_of_artifacts_is_read_only(place: Place, injection: Injection, disk: Mount) -> None:
+def test_store_folder_of_artifacts_is_read_only(
+    place: Place, injection: Injection, disk: Mount
+) -> None:
     folder = place.database.parent / "artifacts"
     folder.mkdir()
     disk("store/artifacts", 4096)
@@ -156,4 +166,6 @@ def test_store_folder_of_artifacts_is_read_only(place: Place, injection: Injecti
     assert NOT_YET in place.everything_said()
     read_only(folder, False)
     injection.holds("disk: artifacts read-only", "finished", "Read-only file system")
-    assert {path.name for path in folder.rglob("*.jsonl")} == {"events.jsonl"} and os.listdir(folder)  # noqa: PTH208
+    assert {path.name for path in folder.rglob("*.jsonl")} == {"events.jsonl"} and os.listdir(
+        folder
+    )  # noqa: PTH208

@@ -17,12 +17,14 @@ def test_ingest_of_a_run_that_goes_on(place: Place, injection: Injection) -> Non
     place.plan("meet", "epoch1")
     parent = place.start()
     place.paused()
-    early = place.start_module("experiments.journal", "ingest", str(place.journal()))
+    early = place.start_module("experiments.journal.journal", "ingest", str(place.journal()))
     assert early.wait() == 1
     assert early.said.startswith("error: ") and early.said.count("\n") == 1
     place.go()
     assert parent.wait() == 0
-    injection.holds("meeting: ingest of a run that goes on", "finished", "another process is writing this run")
+    injection.holds(
+        "meeting: ingest of a run that goes on", "finished", "another process is writing this run"
+    )
 
 
 @pytest.mark.parametrize("kill", [False, True])
@@ -30,11 +32,11 @@ def test_two_ingests_of_one_journal(place: Place, injection: Injection, kill: bo
     """At once; or the first is killed half way."""
     place.plan()
     assert place.run("tracking=journal").status == 0
-    first = place.start_module("experiments.journal", "ingest", str(place.journal()))
+    first = place.start_module("experiments.journal.journal", "ingest", str(place.journal()))
     if kill:
         time.sleep(0.15)
         first.send(signal.SIGKILL)
-    second = place.start_module("experiments.journal", "ingest", str(place.journal()))
+    second = place.start_module("experiments.journal.journal", "ingest", str(place.journal()))
     statuses = first.wait(), second.wait()
     assert statuses[1] in (0, 1) and statuses[0] in (0, 1, -signal.SIGKILL)
     assert kill or 0 in statuses
@@ -81,9 +83,13 @@ def test_two_runs_share_a_device_on_purpose(place: Place, injection: Injection) 
     place.go()
     assert [parent.wait() for parent in parents] == [0, 0]
     runs = place.kept().runs
-    assert ["shared" in run["tags"]["flags"] for run in runs] == [True, True], [run["tags"]["flags"] for run in runs]
+    assert ["shared" in run["tags"]["flags"] for run in runs] == [True, True], [
+        run["tags"]["flags"] for run in runs
+    ]
     assert rows(place) == [("finished", {1: 1, 2: 1}, [])] * 2
-    injection.holds("meeting: two runs share a device", None, "finished", ingest=False, shown="both finished")
+    injection.holds(
+        "meeting: two runs share a device", None, "finished", ingest=False, shown="both finished"
+    )
 
 
 def test_inherited_run_is_resumed_after_a_killed_parent(place: Place, injection: Injection) -> None:
@@ -101,7 +107,7 @@ def test_inherited_run_is_resumed_after_a_killed_parent(place: Place, injection:
 
 def open_run(place: Place) -> str:
     """A run with a parameter of its own, as `mlflow run` leaves it."""
-    from experiments.config import TrackingConfig
+    from experiments.config.schema import TrackingConfig
     from experiments.tracking.store import connect
 
     store = connect(TrackingConfig(name="sqlite", uri=f"sqlite:///{place.database}"))

@@ -82,16 +82,24 @@ def test_impatient_interrupts(place: Place, injection: Injection) -> None:
 
 @pytest.mark.parametrize("name", SIGNALS)
 @pytest.mark.parametrize("wait", ["the device's lock", "the data's lock", "the check's lock"])
-def test_signal_while_waiting_for_another_run(place: Place, injection: Injection, name: str, wait: str) -> None:
+def test_signal_while_waiting_for_another_run(
+    place: Place, injection: Injection, name: str, wait: str
+) -> None:
     import platform
 
     place.plan()
     cache = place.folder / "cache"
     if wait == "the device's lock":
-        lock, says = cache / "locks" / f"{platform.node()}-cpu.lock", "another measured run uses this cpu"
+        lock, says = (
+            cache / "locks" / f"{platform.node()}-cpu.lock",
+            "another measured run uses this cpu",
+        )
     elif wait == "the data's lock":
         (entry,) = cache.glob("prepared/mnist-*")
-        lock, says = cache / "prepared" / f".{entry.name}.lock", "is being prepared by another process"
+        lock, says = (
+            cache / "prepared" / f".{entry.name}.lock",
+            "is being prepared by another process",
+        )
         (entry / "manifest.json").unlink()
     else:
         assert place.run().status == 0
@@ -126,7 +134,13 @@ def test_killed_and_started_again_measures_anew(place: Place, injection: Injecti
     assert [(run["state"], run["epochs"], run["doubled"]) for run in runs] == [
         ("killed", {1: 1}, []), ("finished", {1: 1, 2: 1}, [])
     ]  # fmt: skip
-    injection.holds("parent: SIGKILL, then another run", None, "finished", ingest=False, shown="killed, finished")
+    injection.holds(
+        "parent: SIGKILL, then another run",
+        None,
+        "finished",
+        ingest=False,
+        shown="killed, finished",
+    )
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
@@ -139,7 +153,7 @@ sys.path[0] = sys.argv[1]; sys.argv[:] = sys.argv[2:]
 from experiments import devices
 from experiments.bootstrap import require_project_environment
 require_project_environment()
-choose = devices.choose
+choose = devices.choose_device
 
 def deaf(*arguments):
     try:
@@ -147,15 +161,24 @@ def deaf(*arguments):
     except KeyboardInterrupt:
         return choose(*arguments)
 
-devices.choose = deaf
+devices.choose_device = deaf
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
     command = [sys.executable, "-c", script, str(ROOT), str(ROOT / "experiments" / "train.py"), "task=mnist_mlp",
                "backend=jax", "gpu=cpu", "profile=smoke", "data=synthetic", "threads=1", "fraction=0.001",
                f"backend.python={place.interpreter()}"]  # fmt: skip
-    with (place.folder / "output-0").open("w") as output, (place.folder / "errors-0").open("w") as errors:
+    with (
+        (place.folder / "output-0").open("w") as output,
+        (place.folder / "errors-0").open("w") as errors,
+    ):
         done = subprocess.run(
-            command, env=place.environment(), cwd=ROOT, stdout=output, stderr=errors, timeout=30, check=False
+            command,
+            env=place.environment(),
+            cwd=ROOT,
+            stdout=output,
+            stderr=errors,
+            timeout=30,
+            check=False,
         )
     assert done.returncode == 130, place.everything_said()
     says = "interrupted by Ctrl-C" if name == "SIGINT" else "ended by SIGTERM"
@@ -170,10 +193,13 @@ def test_signal_to_the_whole_command_while_it_starts(
     """From the interpreter's start on, as a shell would: the command and nothing that it imported before."""
     place.plan("hang", "begin")
     environment = {**place.environment(), "PYTHONDONTWRITEBYTECODE": "1"}
-    with (place.folder / "output-0").open("w") as output, (place.folder / "errors-0").open("w") as errors:
+    with (
+        (place.folder / "output-0").open("w") as output,
+        (place.folder / "errors-0").open("w") as errors,
+    ):
         command = [sys.executable, "-c", "import time; time.sleep(0.05)\nimport runpy, sys\n"
                    "sys.path[0] = sys.argv[1]; sys.argv[:] = sys.argv[2:]\n"
-                   "from experiments.bootstrap import require_project_environment as r; r()\n"
+                   "from experiments.cli.bootstrap import require_project_environment as r; r()\n"
                    "print('started', flush=True)\nrunpy.run_path(sys.argv[0], run_name='__main__')",
                    str(ROOT), str(ROOT / "experiments" / "train.py"), "task=mnist_mlp", "backend=jax", "gpu=cpu",
                    "profile=smoke", "data=synthetic", "threads=1", "fraction=0.001",

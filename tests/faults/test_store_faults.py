@@ -11,7 +11,7 @@ import pytest
 from tests.faults.conftest import Injection, Server
 from tests.faults.parents import Place
 
-NOT_YET = "not in MLflow yet: python -m experiments.journal ingest"
+NOT_YET = "not in MLflow yet: python -m experiments.journal.journal ingest"
 GOES_ON = "the tracking store does not answer"
 
 
@@ -54,7 +54,9 @@ def test_sqlite_file_is_something_else(place: Place, injection: Injection) -> No
 
 def test_server_is_down_at_the_start(place: Place, injection: Injection) -> None:
     place.uri = "http://127.0.0.1:9"
-    place.variables.update(MLFLOW_HTTP_REQUEST_MAX_RETRIES="1", MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR="0")
+    place.variables.update(
+        MLFLOW_HTTP_REQUEST_MAX_RETRIES="1", MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR="0"
+    )
     refused_at_the_start(place, injection, "server down")
 
 
@@ -68,10 +70,14 @@ def test_server_misbehaves_at_the_start(
 ) -> None:
     server.order(mode, **more)
     impatient(place, mode)
-    refused_at_the_start(place, injection, f"server {mode} {' '.join(map(str, more.values()))}".rstrip())
+    refused_at_the_start(
+        place, injection, f"server {mode} {' '.join(map(str, more.values()))}".rstrip()
+    )
 
 
-def test_down_at_the_start_and_not_required(place: Place, injection: Injection, server: Server) -> None:
+def test_down_at_the_start_and_not_required(
+    place: Place, injection: Injection, server: Server
+) -> None:
     server.order("status", status=503)
     place.plan()
     assert place.run("tracking.required=false").status == 0
@@ -88,7 +94,9 @@ def test_sqlite_locked_at_the_start(place: Place, injection: Injection) -> None:
 
 
 @pytest.mark.parametrize("until", ["epoch2", "over"])
-def test_sqlite_locked_while_the_run_goes_on(place: Place, injection: Injection, until: str) -> None:
+def test_sqlite_locked_while_the_run_goes_on(
+    place: Place, injection: Injection, until: str
+) -> None:
     place.plan("meet", "built")
     parent = place.start(f"tracking.flush_seconds={0.01 if until == 'epoch2' else 600}")
     place.paused()
@@ -128,7 +136,12 @@ def test_sqlite_file_is_removed_while_the_run_goes_on(place: Place, injection: I
      ("lost", {}, "built"), ("lost", {}, "epoch2"), ("slow", {"seconds": 3}, "epoch2"), ("garbage", {}, "built")],
 )  # fmt: skip
 def test_server_fails_while_the_run_goes_on_and_stays_away(
-    place: Place, injection: Injection, server: Server, mode: str, more: dict[str, object], point: str
+    place: Place,
+    injection: Injection,
+    server: Server,
+    mode: str,
+    more: dict[str, object],
+    point: str,
 ) -> None:
     place.plan("meet", point)
     impatient(place, mode)
@@ -144,17 +157,23 @@ def test_server_fails_while_the_run_goes_on_and_stays_away(
 
 
 @pytest.mark.parametrize("mode", ["status", "drop", "lost", "garbage"])
-def test_server_fails_for_a_while(place: Place, injection: Injection, server: Server, mode: str) -> None:
+def test_server_fails_for_a_while(
+    place: Place, injection: Injection, server: Server, mode: str
+) -> None:
     place.plan("meet", "built", pace=0.3)  # so that what fails is not the last attempt
     parent = place.start("tracking.flush_seconds=0.01")
     place.paused()
-    server.order(mode, match="log-batch", times=1 if mode == "garbage" else 2)  # the client asks twice on its own
+    server.order(
+        mode, match="log-batch", times=1 if mode == "garbage" else 2
+    )  # the client asks twice on its own
     place.go()
     assert parent.wait(60) == 0
     injection.holds(f"store: server {mode} for a while", "finished", "MLflow run")
 
 
-@pytest.mark.parametrize("path", ["runs/create", "runs/log-batch", "runs/log-inputs", "runs/update", "runs/search"])
+@pytest.mark.parametrize(
+    "path", ["runs/create", "runs/log-batch", "runs/log-inputs", "runs/update", "runs/search"]
+)
 def test_answer_is_lost(place: Place, injection: Injection, server: Server, path: str) -> None:
     """The server has done what was asked, and the parent does not learn of it; then an ingest, answers lost again."""
     server.order("lost", match=path, times=2)
@@ -167,7 +186,9 @@ def test_answer_is_lost(place: Place, injection: Injection, server: Server, path
     injection.holds(f"store: answers to {path} are lost", "finished", "finished")
 
 
-def test_slow_server_costs_the_worker_nothing(place: Place, injection: Injection, server: Server) -> None:
+def test_slow_server_costs_the_worker_nothing(
+    place: Place, injection: Injection, server: Server
+) -> None:
     """Each answer takes a second; a limit of the epochs does not count the parent's waiting."""
     place.plan(pace=0.2)
     server.order("slow", match="log-batch", seconds=0.8)

@@ -30,14 +30,18 @@ def test_hangs(place: Place, injection: Injection, point: str) -> None:
     place.plan("hang", point)
     limit = {"built": "first_epoch", "epoch1": "epoch", "epoch2": "epoch"}.get(point, "build")
     assert place.run(f"timeouts.{limit}=0.5").status == 1
-    injection.holds(f"worker: hangs after {point}", "timeout", f"timeouts.{limit}=0.5 s passed {WHERE[point]}")
+    injection.holds(
+        f"worker: hangs after {point}", "timeout", f"timeouts.{limit}=0.5 s passed {WHERE[point]}"
+    )
 
 
 @pytest.mark.parametrize(
     ("fault", "limit", "state"),
     [("deaf", "total", "timeout"), ("polite", "epoch", "timeout"), ("chatter", "total", "timeout")],
 )
-def test_hangs_otherwise(place: Place, injection: Injection, fault: str, limit: str, state: str) -> None:
+def test_hangs_otherwise(
+    place: Place, injection: Injection, fault: str, limit: str, state: str
+) -> None:
     place.plan(fault, "epoch1")
     assert place.run(f"timeouts.{limit}=1").status == 1
     injection.holds(f"worker: hangs, {fault}", state, f"timeouts.{limit}=1 s passed in epoch 2")
@@ -50,10 +54,30 @@ def test_hangs_otherwise(place: Place, injection: Injection, fault: str, limit: 
         ("exit", {"status": 0}, "failed", "ended with status 0 in epoch 2, without finishing"),
         ("exit", {"status": 41}, "failed", "ended with status 41 in epoch 2, without finishing"),
         ("crash", {}, "failed", "ended with status 1 in epoch 2, without finishing"),
-        ("end", {"state": "finished"}, "failed", "says finished, with 1 of 2 epochs in its journal"),
-        ("end", {"state": "failed", "reason": "ValueError: shapes"}, "failed", "failed: ValueError: shapes"),
-        ("end", {"state": "diverged", "reason": "loss is nan"}, "diverged", "diverged: loss is nan"),
-        ("end", {"state": "device_mismatch", "reason": "no GPU"}, "device_mismatch", "device_mismatch: no GPU"),
+        (
+            "end",
+            {"state": "finished"},
+            "failed",
+            "says finished, with 1 of 2 epochs in its journal",
+        ),
+        (
+            "end",
+            {"state": "failed", "reason": "ValueError: shapes"},
+            "failed",
+            "failed: ValueError: shapes",
+        ),
+        (
+            "end",
+            {"state": "diverged", "reason": "loss is nan"},
+            "diverged",
+            "diverged: loss is nan",
+        ),
+        (
+            "end",
+            {"state": "device_mismatch", "reason": "no GPU"},
+            "device_mismatch",
+            "device_mismatch: no GPU",
+        ),
         ("end", {"state": "a state of tomorrow", "reason": "why"}, "failed", "failed: why"),
         ("allocate", {}, "failed", "ended with status 1 in epoch 2"),
     ],
@@ -83,7 +107,11 @@ def test_allocates_until_the_kernel_kills_it(place: Place, injection: Injection)
         limit.write_text(str(64 << 20))
         place.plan("allocate", "epoch1", group=str(group))
         assert place.run().status == 1
-        injection.holds("worker: allocates until the kernel kills it", "failed", "when memory runs out) in epoch 2")
+        injection.holds(
+            "worker: allocates until the kernel kills it",
+            "failed",
+            "when memory runs out) in epoch 2",
+        )
     finally:
         group.rmdir()
 
@@ -91,7 +119,9 @@ def test_allocates_until_the_kernel_kills_it(place: Place, injection: Injection)
 def test_diverges(place: Place, injection: Injection) -> None:
     place.plan("nan")
     assert place.run().status == 0
-    injection.holds("worker: NaN in the last epoch", "diverged", "diverged: loss is nan after epoch 2")
+    injection.holds(
+        "worker: NaN in the last epoch", "diverged", "diverged: loss is nan after epoch 2"
+    )
 
 
 def test_floods_stdout(place: Place, injection: Injection) -> None:
@@ -158,11 +188,17 @@ def test_clock_jumps(place: Place, injection: Injection, seconds: float) -> None
     ("fault", "state", "says"),
     [
         ("unsound", "engine_unsound", "its engine is unsound: dense gradient is 0.4, limit 0.0001"),
-        ("crash", "engine_unsound", "its engine's check ended badly: RuntimeError: no such operation"),
+        (
+            "crash",
+            "engine_unsound",
+            "its engine's check ended badly: RuntimeError: no such operation",
+        ),
         ("kill", "engine_unsound", "its engine's check ended badly: it was ended by SIGKILL"),
     ],
 )
-def test_check_goes_wrong(place: Place, injection: Injection, fault: str, state: str, says: str) -> None:
+def test_check_goes_wrong(
+    place: Place, injection: Injection, fault: str, state: str, says: str
+) -> None:
     place.plan(fault, "check")
     assert place.run().status == 1
     injection.holds(f"self-check: {fault}", state, says)

@@ -26,14 +26,17 @@ def imports() -> None:
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     # No thread may run when a parent is forked: what it holds would stay held for ever.
-    os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
+    os.environ.update(
+        MLFLOW_DISABLE_TELEMETRY="true", OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1"
+    )
     import hydra  # noqa: F401
     import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
     import numpy  # noqa: F401
     import psutil  # noqa: F401
     import sqlalchemy.dialects.sqlite  # noqa: F401
 
-    from experiments import datasets, environments, run, session, training  # noqa: F401
+    from experiments import datasets, environments  # noqa: F401
+    from experiments.runs import record, run, supervise  # noqa: F401
     from experiments.tracking import ingest, recorder, store  # noqa: F401
 
 
@@ -50,7 +53,9 @@ def start(request: dict) -> int:
             descriptor = os.open(path, flags, 0o644)
             os.dup2(descriptor, number)
             os.close(descriptor)
-        faulthandler.register(signal.SIGUSR1, file=2, all_threads=True)  # for a parent that does not end
+        faulthandler.register(
+            signal.SIGUSR1, file=2, all_threads=True
+        )  # for a parent that does not end
         os.environ.clear()
         os.environ.update(request["environment"])
         os.chdir(ROOT)

@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments import names
-from experiments.summary import diverged, mad, noise_flags, summarise, time_to_target, verdict
+from experiments.journal.figures import (
+    diverged,
+    mad,
+    noise_flags,
+    summarise,
+    time_to_target,
+    verdict,
+)
 
 SECONDS = st.floats(1e-3, 1e4)
 QUALITY = st.none() | st.floats()
@@ -31,7 +38,9 @@ def epochs(draw: st.DrawFn, least: int = 0) -> list[dict[str, Any]]:
 @given(epochs(), st.randoms(use_true_random=False), st.none() | SECONDS)
 def test_figures(run: list[dict[str, Any]], chance: random.Random, build: float | None) -> None:
     figures = summarise(run, {"build_seconds": build})
-    assert set(figures) <= set(names.SUMMARY_METRICS) and all(isinstance(value, float) for value in figures.values())
+    assert set(figures) <= set(names.SUMMARY_METRICS) and all(
+        isinstance(value, float) for value in figures.values()
+    )
     assert figures["epochs_done"] == len(run)
     if len(run) >= 2:
         train = sorted(epoch["train_seconds"] for epoch in run[1:])
@@ -46,14 +55,18 @@ def test_figures(run: list[dict[str, Any]], chance: random.Random, build: float 
         assert low * (1 - 1e-9) <= figures["mean_epoch_seconds"] <= high * (1 + 1e-9)
     mixed = list(run)
     chance.shuffle(mixed)
-    assert repr(sorted(summarise(mixed, {"build_seconds": build}).items())) == repr(sorted(figures.items()))
+    assert repr(sorted(summarise(mixed, {"build_seconds": build}).items())) == repr(
+        sorted(figures.items())
+    )
 
 
 @given(epochs(least=1), st.data())
 def test_a_lost_epoch_is_never_made_up(run: list[dict[str, Any]], data: st.DataObject) -> None:
     lost = data.draw(st.integers(0, len(run) - 1))
     left = run[:lost] + run[lost + 1 :]
-    figures = summarise(left, {"quality_metric": "loss", "quality_better": "lower", "target": math.inf})
+    figures = summarise(
+        left, {"quality_metric": "loss", "quality_better": "lower", "target": math.inf}
+    )
     assert figures["epochs_done"] == len(run) - 1
     if lost == 0:
         assert "first_train_seconds" not in figures and "compile_seconds" not in figures
@@ -65,24 +78,35 @@ def test_a_lost_epoch_is_never_made_up(run: list[dict[str, Any]], data: st.DataO
 @given(epochs(), st.sampled_from(["higher", "lower"]), st.floats(allow_nan=False))
 def test_time_to_target(run: list[dict[str, Any]], better: str, target: float) -> None:
     seconds = time_to_target(run, "loss", better, target)
-    reached = [e for e in run if (e["loss"] >= target if better == "higher" else e["loss"] <= target)]
+    reached = [
+        e for e in run if (e["loss"] >= target if better == "higher" else e["loss"] <= target)
+    ]
     assert (seconds is None) == (not reached)
     if seconds is not None:
         assert seconds <= sum(epoch["epoch_seconds"] for epoch in run) * (1 + 1e-9)
 
 
 @given(epochs(), st.sampled_from(["higher", "lower"]), st.floats(-10, 10))
-def test_diverged_is_a_line_or_nothing(run: list[dict[str, Any]], better: str, floor: float) -> None:
+def test_diverged_is_a_line_or_nothing(
+    run: list[dict[str, Any]], better: str, floor: float
+) -> None:
     reason = diverged(run, "val_loss", better, floor)
     last = run[-1]["val_loss"] if run else None
-    fine = last is None or (math.isfinite(last) and (last >= floor if better == "higher" else last <= floor))
+    fine = last is None or (
+        math.isfinite(last) and (last >= floor if better == "higher" else last <= floor)
+    )
     assert (reason is None) == (not run or (fine and math.isfinite(run[-1]["loss"])))
     assert reason is None or ("\n" not in reason and reason.startswith(("val_loss", "loss")))
 
 
 @given(epochs(), st.sampled_from([*names.STATES, "odd"]), st.integers(1, 12))
 def test_verdict_is_a_known_state(run: list[dict[str, Any]], said: str, planned: int) -> None:
-    plan = {"epochs": planned, "floor": 0.0, "quality_metric": "val_accuracy", "quality_better": "higher"}
+    plan = {
+        "epochs": planned,
+        "floor": 0.0,
+        "quality_metric": "val_accuracy",
+        "quality_better": "higher",
+    }
     state, reason = verdict({"state": said, "reason": "why"}, run, plan)
     assert state in names.STATES
     assert (state == names.FINISHED) == (reason is None)
@@ -92,7 +116,9 @@ def test_verdict_is_a_known_state(run: list[dict[str, Any]], said: str, planned:
 
 @given(st.lists(SECONDS, min_size=1, max_size=12), st.floats(0.1, 10))
 def test_mad_scales(values: list[float], factor: float) -> None:
-    assert math.isclose(mad([value * factor for value in values]), mad(values) * factor, rel_tol=1e-6, abs_tol=1e-6)
+    assert math.isclose(
+        mad([value * factor for value in values]), mad(values) * factor, rel_tol=1e-6, abs_tol=1e-6
+    )
 
 
 @given(epochs())

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from experiments.config import DatasetConfig, FileConfig, TaskConfig
+from experiments.config.schema import DatasetConfig, FileConfig, TaskConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -18,7 +18,12 @@ ROOT = Path(__file__).resolve().parents[2]
 def task(name: str, **preparation: Any) -> TaskConfig:
     """A shipped task with its data set; `preparation` overrides single values."""
     content = yaml.safe_load((ROOT / "conf" / "task" / f"{name}.yaml").read_text("utf-8"))
-    dataset = next(value for entry in content["defaults"] if isinstance(entry, dict) for value in entry.values())
+    dataset = next(
+        value
+        for entry in content["defaults"]
+        if isinstance(entry, dict)
+        for value in entry.values()
+    )
     described = yaml.safe_load((ROOT / "conf" / "dataset" / f"{dataset}.yaml").read_text("utf-8"))
     settings = content["preparation"]
     if isinstance(settings.get("ngram_range"), str):  # an interpolation that Hydra would resolve
@@ -49,7 +54,9 @@ def write_mnist(folder: Path, train: int = 300, test: int = 200, **changed: Any)
         **changed,
     }
     path = folder / "mnist.npz"
-    np.savez_compressed(path, **{name: array for name, array in arrays.items() if array is not None})
+    np.savez_compressed(
+        path, **{name: array for name, array in arrays.items() if array is not None}
+    )
     return path
 
 
@@ -113,7 +120,9 @@ def write_cifar_folder(folder: Path, rows: int = 300) -> Path:
     return target
 
 
-def write_cifar_archive(folder: Path, rows: int = 300, name: str = "cifar-10-python.tar.gz") -> Path:
+def write_cifar_archive(
+    folder: Path, rows: int = 300, name: str = "cifar-10-python.tar.gz"
+) -> Path:
     """The same batches in the publisher's archive, in no particular order and beside another file."""
     path = folder / name
     with tarfile.open(path, "w:gz") as tar:

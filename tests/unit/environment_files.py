@@ -5,12 +5,14 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from experiments.config import BackendConfig
+from experiments.config.schema import BackendConfig
 
 THIS_PYTHON = "{}.{}".format(*sys.version_info)
 
 
-def environment_file(folder: Path, name: str = "tiny", python: str = THIS_PYTHON, *pins: str, more: str = "") -> Path:
+def environment_file(
+    folder: Path, name: str = "tiny", python: str = THIS_PYTHON, *pins: str, more: str = ""
+) -> Path:
     """A conda environment file with some pins."""
     path = folder / f"{name}.yaml"
     listed = "".join(f"      - {pin}\n" for pin in pins)

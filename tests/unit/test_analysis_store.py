@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 import analysis
-from analysis import cache, columns, store, sync
+from analysis.store import cache, columns, read, sync
 from experiments import names
+from experiments.doctor.project import store
 from experiments.errors import TrackingError
 from tests import planted
 from tests.planted import run
@@ -21,11 +22,15 @@ Make = Callable[..., str]
 
 
 def client(uri: str) -> Any:
-    return store.open_client(uri)
+    return read.open_client(uri)
 
 
-def test_every_run_is_a_row_with_documented_columns_and_types(planted_store: Make, kbb_cache: Path) -> None:
-    uri = planted_store([run("mnist_mlp", "jax", seconds=0.5), run("text_gen", "theano", seconds=8.0)])
+def test_every_run_is_a_row_with_documented_columns_and_types(
+    planted_store: Make, kbb_cache: Path
+) -> None:
+    uri = planted_store(
+        [run("mnist_mlp", "jax", seconds=0.5), run("text_gen", "theano", seconds=8.0)]
+    )
     frame = analysis.load(uri)
     assert list(frame.columns) == [column.name for column in columns.COLUMNS]
     assert [str(kind) for kind in frame.dtypes] == [column.dtype for column in columns.COLUMNS]
@@ -49,7 +54,13 @@ def test_every_metric_and_tag_that_runs_are_stored_under_has_a_column() -> None:
 
 
 def test_missing_and_odd_figures_are_gaps(planted_store: Make, kbb_cache: Path) -> None:
-    odd = run(metrics={"steady_train_seconds": math.nan, "last_loss": math.inf, "best_val_loss": -math.inf})
+    odd = run(
+        metrics={
+            "steady_train_seconds": math.nan,
+            "last_loss": math.inf,
+            "best_val_loss": -math.inf,
+        }
+    )
     del odd.metrics["peak_rss_bytes"], odd.params[names.PARAM_EPOCHS]
     odd.tags[names.TAG_BLOCK] = "first"
     row = analysis.load(planted_store([odd])).iloc[0]
@@ -64,32 +75,45 @@ def test_the_second_reading_needs_no_query(
     planted_store: Make, kbb_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     uri = planted_store(planted.grid(repetitions=1))
-    first = store.read(uri)
-    monkeypatch.setattr(store, "open_client", lambda uri: pytest.fail("the store was asked"))
-    second = store.read(uri)
+    first = read.read(uri)
+    monkeypatch.setattr(read, "open_client", lambda uri: pytest.fail("the store was asked"))
+    second = read.read(uri)
     assert (first.how, second.how) == ("read", "unchanged")
     assert second.frame.equals(first.frame)
 
 
 @pytest.fixture
-def watched(planted_store: Make, kbb_cache: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, list[str]]:
+def watched(
+    planted_store: Make, kbb_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[str, list[str]]:
     """A store of 180 runs that was read once, small enough for tests and yet kept up to date as a large one is."""
     monkeypatch.setattr(sync, "SMALL", 10)
     monkeypatch.setattr(sync, "CHUNK", 50)
-    uri = planted_store([*planted.grid(repetitions=5), *planted.grid(tasks=["mnist_mlp"], repetitions=1, sweep="two")])
-    return uri, list(store.read(uri).frame["run_id"])
+    uri = planted_store(
+        [
+            *planted.grid(repetitions=5),
+            *planted.grid(tasks=["mnist_mlp"], repetitions=1, sweep="two"),
+        ]
+    )
+    return uri, list(read.read(uri).frame["run_id"])
 
 
 def reread(uri: str) -> "store.Reading":
     """What the updated cache has, which must be what a full reading has."""
-    updated = store.read(uri)
-    whole = store.read(uri, refresh=True)
+    updated = read.read(uri)
+    whole = read.read(uri, refresh=True)
     assert updated.frame.equals(whole.frame)
-    assert (updated.foreign, updated.sweeps, updated.newer) == (whole.foreign, whole.sweeps, whole.newer)
+    assert (updated.foreign, updated.sweeps, updated.newer) == (
+        whole.foreign,
+        whole.sweeps,
+        whole.newer,
+    )
     return updated
 
 
-def test_a_deleted_run_disappears_and_a_restored_one_returns(watched: tuple[str, list[str]]) -> None:
+def test_a_deleted_run_disappears_and_a_restored_one_returns(
+    watched: tuple[str, list[str]],
+) -> None:
     uri, ids = watched
     client(uri).delete_run(ids[70])
     reading = reread(uri)
@@ -100,13 +124,24 @@ def test_a_deleted_run_disappears_and_a_restored_one_returns(watched: tuple[str,
     assert (reading.how, len(reading.frame)) == ("updated", len(ids))
 
 
-@pytest.mark.parametrize(("key", "value", "column"), [
-    (names.TAG_STATE, "diverged", "state"), (names.TAG_FLAGS, "noisy", "flags"),
-    (names.TAG_DEVICE_NAME, "It's another CPU", "device_name"), (names.TAG_PROTOCOL, "0" * 12, "protocol_id"),
-    (names.TAG_SWEEP, "three", "sweep_id"), (names.TAG_HOST, "elsewhere", "host"), (names.TAG_NOTES, "odd", "notes"),
-    (names.TAG_REPETITION, "9", "repetition"), (names.TAG_BLOCK, "9", "block"), (names.TAG_REASON, "why", "reason"),
-])
-def test_a_retagged_run_is_noticed(watched: tuple[str, list[str]], key: str, value: str, column: str) -> None:
+@pytest.mark.parametrize(
+    ("key", "value", "column"),
+    [
+        (names.TAG_STATE, "diverged", "state"),
+        (names.TAG_FLAGS, "noisy", "flags"),
+        (names.TAG_DEVICE_NAME, "It's another CPU", "device_name"),
+        (names.TAG_PROTOCOL, "0" * 12, "protocol_id"),
+        (names.TAG_SWEEP, "three", "sweep_id"),
+        (names.TAG_HOST, "elsewhere", "host"),
+        (names.TAG_NOTES, "odd", "notes"),
+        (names.TAG_REPETITION, "9", "repetition"),
+        (names.TAG_BLOCK, "9", "block"),
+        (names.TAG_REASON, "why", "reason"),
+    ],
+)
+def test_a_retagged_run_is_noticed(
+    watched: tuple[str, list[str]], key: str, value: str, column: str
+) -> None:
     uri, ids = watched
     client(uri).set_tag(ids[3], key, value)
     reading = reread(uri)
@@ -126,7 +161,7 @@ def test_another_reason_for_a_failure_is_noticed(watched: tuple[str, list[str]])
 
 def test_two_runs_that_swap_tags_are_noticed(watched: tuple[str, list[str]]) -> None:
     uri, ids = watched
-    frame = store.read(uri).frame.set_index("run_id")["protocol_id"]
+    frame = read.read(uri).frame.set_index("run_id")["protocol_id"]
     a, b = ids[0], next(one for one in ids if frame[one] != frame[ids[0]])
     client(uri).set_tag(a, names.TAG_PROTOCOL, frame[b])
     client(uri).set_tag(b, names.TAG_PROTOCOL, frame[a])
@@ -134,7 +169,9 @@ def test_two_runs_that_swap_tags_are_noticed(watched: tuple[str, list[str]]) -> 
     assert (after[a], after[b]) == (frame[b], frame[a])
 
 
-def test_a_run_that_loses_our_tag_is_foreign_and_one_that_gains_it_is_ours(watched: tuple[str, list[str]]) -> None:
+def test_a_run_that_loses_our_tag_is_foreign_and_one_that_gains_it_is_ours(
+    watched: tuple[str, list[str]],
+) -> None:
     uri, ids = watched
     client(uri).delete_tag(ids[5], names.TAG_SCHEMA)
     reading = reread(uri)
@@ -145,8 +182,15 @@ def test_a_run_that_loses_our_tag_is_foreign_and_one_that_gains_it_is_ours(watch
 
 def test_new_runs_are_found_wherever_their_time_puts_them(watched: tuple[str, list[str]]) -> None:
     uri, ids = watched
-    times = (planted.START - 10**9, planted.START + 1500, planted.START + 2000, planted.START + 10**9)
-    fresh = planted.write(Path(uri.removeprefix("sqlite:///")), [run(start_time=when) for when in times])
+    times = (
+        planted.START - 10**9,
+        planted.START + 1500,
+        planted.START + 2000,
+        planted.START + 10**9,
+    )
+    fresh = planted.write(
+        Path(uri.removeprefix("sqlite:///")), [run(start_time=when) for when in times]
+    )
     reading = reread(uri)
     assert reading.how == "updated"
     assert set(fresh) <= set(reading.frame["run_id"])
@@ -171,17 +215,19 @@ def test_a_store_whose_page_tokens_are_no_offsets_is_read_again(
     uri, ids = watched
     client(uri).delete_run(ids[1])
     monkeypatch.setattr(sync, "_decoded", lambda token: None)
-    reading = store.read(uri)
+    reading = read.read(uri)
     assert (reading.how, len(reading.frame)) == ("read", len(ids) - 1)
 
 
 def test_runs_of_others_are_ignored_and_counted(planted_store: Make, kbb_cache: Path) -> None:
-    uri = planted_store([run(), run(tags={names.TAG_KIND: "sweep"}), run(tags={names.TAG_SCHEMA: "99"})])
+    uri = planted_store(
+        [run(), run(tags={names.TAG_KIND: "sweep"}), run(tags={names.TAG_SCHEMA: "99"})]
+    )
     foreign = client(uri)
     experiment = foreign.get_experiment_by_name(names.EXPERIMENT).experiment_id
     for number in range(70):
         foreign.log_metric(foreign.create_run(experiment).info.run_id, "accuracy", number)
-    reading = store.read(uri)
+    reading = read.read(uri)
     assert (len(reading.frame), reading.foreign, reading.sweeps, reading.newer) == (1, 70, 1, 1)
     assert any(line.startswith("70 runs of another project") for line in reading.remarks())
     assert any("newer version of this program" in line for line in reading.remarks())
@@ -189,14 +235,16 @@ def test_runs_of_others_are_ignored_and_counted(planted_store: Make, kbb_cache: 
 
 def test_runs_of_a_newer_version_alone_are_told_as_that(planted_store: Make) -> None:
     uri = planted_store([planted.run(tags={names.TAG_SCHEMA: str(names.SCHEMA_VERSION + 1)})])
-    with pytest.raises(TrackingError, match="1 written by a newer version of it: update the checkout"):
-        store.read(uri)
+    with pytest.raises(
+        TrackingError, match="1 written by a newer version of it: update the checkout"
+    ):
+        read.read(uri)
 
 
 @pytest.mark.parametrize("damage", ["cut", "garbage", "other layout", "gone"])
 def test_a_damaged_cache_is_read_anew(planted_store: Make, kbb_cache: Path, damage: str) -> None:
     uri = planted_store(planted.grid(tasks=["mnist_mlp"], repetitions=1))
-    first = store.read(uri)
+    first = read.read(uri)
     (path,) = (kbb_cache / "analysis").glob("runs-*.parquet")
     if damage == "cut":
         path.write_bytes(path.read_bytes()[:500])
@@ -207,29 +255,34 @@ def test_a_damaged_cache_is_read_anew(planted_store: Make, kbb_cache: Path, dama
     else:
         frame, state = cache.read_file(path)  # type: ignore[misc]
         cache.write_file(path, frame, {**state, "layout": "older"})
-    second = store.read(uri)
+    second = read.read(uri)
     assert second.how == "read"
     assert second.frame.equals(first.frame)
-    assert store.read(uri).how == "unchanged"
+    assert read.read(uri).how == "unchanged"
 
 
 def test_a_cache_folder_that_cannot_be_written_costs_speed_alone(
-    planted_store: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    planted_store: Make,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("KBB_CACHE", str(tmp_path / "file" / "cache"))
     uri = planted_store([run()])
-    assert len(store.read(uri).frame) == 1
+    assert len(read.read(uri).frame) == 1
     assert "KBB_CACHE names another folder" in capsys.readouterr().err
 
 
-def test_two_stores_and_two_experiments_have_caches_of_their_own(planted_store: Make, kbb_cache: Path) -> None:
+def test_two_stores_and_two_experiments_have_caches_of_their_own(
+    planted_store: Make, kbb_cache: Path
+) -> None:
     uri = planted_store([run()])
     other = client(uri)
     other.create_experiment("second")
     planted.write(Path(uri.removeprefix("sqlite:///")), [run(backend="torch")], "second")
-    assert list(store.read(uri).frame["backend"]) == ["jax"]
-    assert list(store.read(uri, "second").frame["backend"]) == ["torch"]
+    assert list(read.read(uri).frame["backend"]) == ["jax"]
+    assert list(read.read(uri, "second").frame["backend"]) == ["torch"]
     assert len(list((kbb_cache / "analysis").iterdir())) == 2
 
 
@@ -238,26 +291,26 @@ def test_a_store_in_write_ahead_mode_is_watched_too(planted_store: Make, kbb_cac
     path = Path(uri.removeprefix("sqlite:///"))
     with sqlite3.connect(path) as database:
         database.execute("PRAGMA journal_mode=WAL")
-        store.read(uri)
+        read.read(uri)
         before = cache.fingerprint(uri)
         database.execute("UPDATE tags SET value = 'diverged' WHERE key = 'state'")
         database.commit()
         assert cache.fingerprint(uri) != before
-        assert list(store.read(uri).frame["state"]) == ["diverged"]
+        assert list(read.read(uri).frame["state"]) == ["diverged"]
     database.close()
 
 
 def test_a_change_within_the_clocks_step_is_seen(planted_store: Make, kbb_cache: Path) -> None:
     uri = planted_store([run()])
     path = Path(uri.removeprefix("sqlite:///"))
-    store.read(uri)
+    read.read(uri)
     times = path.stat()
     with sqlite3.connect(path) as database:
         database.execute("UPDATE tags SET value = 'diverged' WHERE key = 'state'")
     database.close()
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
     assert path.stat().st_size == times.st_size
-    assert list(store.read(uri).frame["state"]) == ["diverged"]
+    assert list(read.read(uri).frame["state"]) == ["diverged"]
 
 
 def test_a_store_replaced_by_another_is_read_anew(
@@ -286,7 +339,7 @@ def test_epochs_are_read_once_and_kept_for_ended_runs(
     assert by_run[ids["jaxmnist_mlp"]] == [1.4, 1.0, 1.0]
     assert ids["torchmnist_cnn"] not in by_run
     asked: list[str] = []
-    original = store.open_client
+    original = read.open_client
 
     class Watched:
         def __init__(self, uri: str) -> None:
@@ -296,12 +349,14 @@ def test_epochs_are_read_once_and_kept_for_ended_runs(
             asked.append(run_id)
             return self._client.get_metric_history(run_id, key)
 
-    monkeypatch.setattr(store, "open_client", Watched)
+    monkeypatch.setattr(read, "open_client", Watched)
     assert analysis.epochs(frame, uri).equals(epochs)
     assert set(asked) == {ids["jaxmnist_cnn"]}, "only the run that still goes on is asked for again"
 
 
-def test_states_that_nobody_could_write_come_from_mlflow(planted_store: Make, kbb_cache: Path) -> None:
+def test_states_that_nobody_could_write_come_from_mlflow(
+    planted_store: Make, kbb_cache: Path
+) -> None:
     lost = run(state=names.FAILED)
     del lost.tags[names.TAG_STATE]
     assert list(analysis.load(planted_store([lost]))["state"]) == ["failed"]
@@ -309,29 +364,31 @@ def test_states_that_nobody_could_write_come_from_mlflow(planted_store: Make, kb
 
 def test_groups_of_columns_cover_all_that_is_verified(watched: tuple[str, list[str]]) -> None:
     uri, _ = watched
-    parts = sync.partitions(store.read(uri).frame)
+    parts = sync.partitions(read.read(uri).frame)
     assert sorted(sum(parts, [])) == sorted([*sync.VERIFIED, "mlflow_status"])
 
 
-def test_an_address_is_resolved_and_its_password_hidden(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_address_is_resolved_and_its_password_hidden(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///here.db")
-    assert store.resolve_uri(None) == f"sqlite:///{tmp_path}/here.db"
-    assert store.resolve_uri("http://x") == "http://x"
+    assert read.resolve_uri(None) == f"sqlite:///{tmp_path}/here.db"
+    assert read.resolve_uri("http://x") == "http://x"
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    assert store.resolve_uri(None).endswith("/mlflow.db")
-    assert store.redacted("postgresql://me:s3cr3t@host/db") == "postgresql://me:***@host/db"
+    assert read.resolve_uri(None).endswith("/mlflow.db")
+    assert read.redacted("postgresql://me:s3cr3t@host/db") == "postgresql://me:***@host/db"
 
 
 def test_the_store_is_not_created_by_looking(tmp_path: Path, kbb_cache: Path) -> None:
     with pytest.raises(TrackingError, match="no store at"):
-        store.read(f"sqlite:///{tmp_path / 'none.db'}")
+        read.read(f"sqlite:///{tmp_path / 'none.db'}")
     assert not list(tmp_path.glob("none.db*"))
 
 
 def test_infinity_survives_the_cache(planted_store: Make, kbb_cache: Path) -> None:
     uri = planted_store([run(metrics={"last_loss": math.inf})])
-    store.read(uri)
-    again = store.read(uri)
+    read.read(uri)
+    again = read.read(uri)
     assert again.how == "unchanged"
     assert np.isinf(again.frame["last_loss"]).all()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import collector
+from experiments.tracking import store
 
 ROOT = Path(__file__).resolve().parents[2]
 LASTING = """
@@ -35,8 +35,8 @@ print(sum(isinstance(found, Node) for found in gc.get_objects()))
 
 def test_it_is_off_within_and_on_again_whatever_happens() -> None:
     assert gc.isenabled()
-    with pytest.raises(ZeroDivisionError), collector.paused():
-        with collector.paused():
+    with pytest.raises(ZeroDivisionError), store.paused():
+        with store.paused():
             assert not gc.isenabled()
         assert not gc.isenabled()  # the inner block found it off
         1 / 0  # noqa: B018
@@ -44,5 +44,7 @@ def test_it_is_off_within_and_on_again_whatever_happens() -> None:
 
 
 def test_what_lasts_is_left_out_once_and_later_garbage_is_found() -> None:
-    done = subprocess.run([sys.executable, "-c", LASTING], cwd=ROOT, text=True, capture_output=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", LASTING], cwd=ROOT, text=True, capture_output=True, check=True
+    )
     assert done.stdout.split() == ["True"] * 4 + ["1", "True", "0"]

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from experiments.command import fail, group_choices, guarded, one_line, refuse_unknown_choices
+from experiments.cli.console import Terminal, duration, epoch_line
+from experiments.cli.frame import fail, guarded
+from experiments.config.compose import group_choices, one_line, refuse_unknown_choices
 from experiments.errors import ConfigError, DataError
-from experiments.live import Terminal, duration, epoch_line
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 TRAIN = "experiments/train.py"
@@ -34,12 +35,22 @@ TRAIN = "experiments/train.py"
         (["--no-such-flag"], "unrecognized arguments: --no-such-flag"),
     ],
 )
-def test_refused_in_one_line(command: Command, arguments: list[str], says: str, tmp_path: Path) -> None:
+def test_refused_in_one_line(
+    command: Command, arguments: list[str], says: str, tmp_path: Path
+) -> None:
     done = command(TRAIN, *arguments)
     assert done.returncode == 2
     assert says in done.stderr and "Traceback" not in done.stderr
-    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1 and len(done.stderr) < 400
-    assert done.stdout == "" and not (tmp_path / "runs").exists() and not (tmp_path / "mlflow.db").exists()
+    assert (
+        done.stderr.startswith("error: ")
+        and done.stderr.count("\n") == 1
+        and len(done.stderr) < 400
+    )
+    assert (
+        done.stdout == ""
+        and not (tmp_path / "runs").exists()
+        and not (tmp_path / "mlflow.db").exists()
+    )
 
 
 def test_help_names_groups_settings_and_choices(command: Command) -> None:
@@ -59,7 +70,11 @@ def test_composed_configuration_is_shown_without_a_run(command: Command, tmp_pat
 
 def test_from_another_folder(tmp_path: Path, root: Path) -> None:
     done = subprocess.run(
-        [sys.executable, root / TRAIN, "task=nope"], cwd=tmp_path, capture_output=True, text=True, check=False
+        [sys.executable, root / TRAIN, "task=nope"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 2 and "unknown task" in done.stderr and list(tmp_path.iterdir()) == []
 
@@ -68,7 +83,7 @@ def test_from_another_folder(tmp_path: Path, root: Path) -> None:
 def test_interrupt_while_starting_shows_no_traceback(root: Path, seconds: float) -> None:
     code = (
         "import runpy, sys; sys.path.insert(0, sys.argv.pop(1))\n"
-        "from experiments.bootstrap import require_project_environment as require; require(); print(flush=True)\n"
+        "from experiments.cli.bootstrap import require_project_environment as require; require(); print(flush=True)\n"
         "sys.argv[0] = sys.path[0] + '/experiments/train.py'; runpy.run_path(sys.argv[0], run_name='__main__')"
     )
     child = subprocess.Popen(
@@ -83,7 +98,9 @@ def test_interrupt_while_starting_shows_no_traceback(root: Path, seconds: float)
     assert child.returncode in (0, -signal.SIGINT) and said == ""
 
 
-def test_guarded_statuses(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_guarded_statuses(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("KBB_RUNS", str(tmp_path))
 
     def raising(error: BaseException) -> Callable[[], int]:
@@ -123,7 +140,9 @@ def test_one_line_and_fail(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_unknown_choices() -> None:
-    refuse_unknown_choices(["task=mnist_mlp", "backend=jax,torch", "task.batch=3", "--help", "task=glob(*)"])
+    refuse_unknown_choices(
+        ["task=mnist_mlp", "backend=jax,torch", "task.batch=3", "--help", "task=glob(*)"]
+    )
     with pytest.raises(ConfigError, match="backend=nope"):
         refuse_unknown_choices(["backend=jax,nope"])
 
@@ -131,7 +150,7 @@ def test_unknown_choices() -> None:
 def test_closed_terminal_costs_lines_and_not_the_run(root: Path) -> None:
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from experiments.live import Terminal\n"
+        "from experiments.cli.console import Terminal\n"
         "view = Terminal()\n"
         "for _ in range(2000): view.note('x' * 100)\n"
         "view.warn('still here')"
@@ -139,7 +158,11 @@ def test_closed_terminal_costs_lines_and_not_the_run(root: Path) -> None:
     reader = subprocess.Popen(["true"], stdin=subprocess.PIPE)
     reader.wait()
     child = subprocess.run(
-        [sys.executable, "-c", code, root], stdout=reader.stdin, stderr=subprocess.PIPE, text=True, check=False
+        [sys.executable, "-c", code, root],
+        stdout=reader.stdin,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
     )
     assert reader.stdin is not None
     reader.stdin.close()

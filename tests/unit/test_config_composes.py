@@ -5,14 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from experiments.checks import check
-from experiments.command import GROUPS, group_choices
-from experiments.config import ProfileConfig
-from experiments.identity import protocol_id
+from experiments.config.checks import check
+from experiments.config.compose import GROUPS, group_choices
+from experiments.config.identity import protocol_id
+from experiments.config.schema import ProfileConfig
 from tests.composing import CONF, composed, hydra, members
 
 TASKS, BACKENDS, PROFILES = members("task"), members("backend"), members("profile")
-SWEPT = "config", pytest.param("sweep", marks=pytest.mark.heavy)  # the same groups, under another root
+SWEPT = (
+    "config",
+    pytest.param("sweep", marks=pytest.mark.heavy),
+)  # the same groups, under another root
 
 
 def test_grid_is_what_readme_promises() -> None:
@@ -22,9 +25,13 @@ def test_grid_is_what_readme_promises() -> None:
 
 @pytest.mark.parametrize("config_name", SWEPT)
 @pytest.mark.parametrize(
-    ("group", "member"), [(group, member) for group in GROUPS for member in members(group)], ids="=".join
+    ("group", "member"),
+    [(group, member) for group in GROUPS for member in members(group)],
+    ids="=".join,
 )
-def test_every_member_of_every_group(config_name: str, group: str, member: str, tmp_path: Path) -> None:
+def test_every_member_of_every_group(
+    config_name: str, group: str, member: str, tmp_path: Path
+) -> None:
     more = [f"data.dir={tmp_path}"] if (group, member) == ("data", "local") else []
     config = composed(f"{group}={member}", *more, config_name=config_name)
     assert getattr(config, group).name == member, "a member is named as its file"
@@ -38,7 +45,9 @@ def profiles() -> dict[str, ProfileConfig]:
 
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_every_cell_under_every_profile(task: str, backend: str, profiles: dict[str, ProfileConfig]) -> None:
+def test_every_cell_under_every_profile(
+    task: str, backend: str, profiles: dict[str, ProfileConfig]
+) -> None:
     cell = composed(f"task={task}", f"backend={backend}")
     for name, profile in profiles.items():  # a profile's file refers to no other group
         config = check(dataclasses.replace(cell, profile=profile))
@@ -61,12 +70,18 @@ def test_every_file_belongs_to_a_group_that_is_composed_here() -> None:
     known = {*GROUPS, "dataset", "hydra"}
     assert {path.name for path in CONF.iterdir() if path.is_dir()} <= known
     for path in CONF.rglob("*.yaml"):
-        assert path.read_text().startswith("#") or "hydra" in path.parts, f"{path} does not say what it is"
+        assert path.read_text().startswith("#") or "hydra" in path.parts, (
+            f"{path} does not say what it is"
+        )
 
 
 @pytest.mark.parametrize("dataset", members("dataset"))
 def test_every_data_set_is_used_and_has_its_files_and_sums(dataset: str) -> None:
-    used = [config for task in TASKS if (config := composed(f"task={task}")).task.dataset.name == dataset]
+    used = [
+        config
+        for task in TASKS
+        if (config := composed(f"task={task}")).task.dataset.name == dataset
+    ]
     assert used, f"no task uses {dataset}"
     for name, file in used[0].task.dataset.files.items():
         assert file.url.startswith("https://") and file.url.endswith(name)

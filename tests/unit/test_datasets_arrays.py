@@ -9,15 +9,19 @@ from dataset_files import cifar_batches, reviews, task, write_cifar_folder, writ
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.config import DataConfig
+from experiments.config.schema import DataConfig
 from experiments.datasets import Prepared, prepare
 from experiments.datasets.arrays import MINIMUM_SAMPLES, ArrayFolder, Portion, samples_of, spans
 from experiments.errors import ConfigError
 
 
-def local(name: str, folder: Path, fraction: float = 1.0, **preparation: Any) -> tuple[Prepared, dict[str, Any]]:
+def local(
+    name: str, folder: Path, fraction: float = 1.0, **preparation: Any
+) -> tuple[Prepared, dict[str, Any]]:
     """A prepared task and its arrays, mapped as a worker maps them."""
-    prepared = prepare(task(name, **preparation), DataConfig("local", str(folder)), fraction, fraction, print)
+    prepared = prepare(
+        task(name, **preparation), DataConfig("local", str(folder)), fraction, fraction, print
+    )
     return prepared, {key: np.load(path, mmap_mode="c") for key, path in prepared.arrays.items()}
 
 
@@ -38,7 +42,9 @@ def test_a_fraction_out_of_range_is_refused(fraction: float) -> None:
 
 @given(st.integers(0, 50), st.integers(1, 20))
 def test_spans_cover_everything_once(samples: int, chunk: int) -> None:
-    assert [index for part in spans(samples, chunk) for index in range(samples)[part]] == list(range(samples))
+    assert [index for part in spans(samples, chunk) for index in range(samples)[part]] == list(
+        range(samples)
+    )
 
 
 def test_streamed_files_are_npy_files(tmp_path: Path) -> None:
@@ -51,14 +57,18 @@ def test_streamed_files_are_npy_files(tmp_path: Path) -> None:
     assert out.described["x"]["bytes"] == (tmp_path / "x.npy").stat().st_size
 
 
-@pytest.mark.parametrize("chunks", [[np.zeros((3, 6))], [np.zeros((10, 5))], [np.zeros((6, 6)), np.zeros((6, 6))]])
+@pytest.mark.parametrize(
+    "chunks", [[np.zeros((3, 6))], [np.zeros((10, 5))], [np.zeros((6, 6)), np.zeros((6, 6))]]
+)
 def test_chunks_that_do_not_add_up_are_an_error(tmp_path: Path, chunks: list[Any]) -> None:
     with pytest.raises(ValueError, match="rows were written|does not fit"):
         ArrayFolder(tmp_path).write("x", (10, 6), "float32", chunks)
 
 
 @pytest.mark.parametrize(("name", "shape"), [("mnist_mlp", (784,)), ("mnist_cnn", (28, 28, 1))])
-def test_mnist_is_scaled_and_one_hot(tmp_path: Path, kbb_cache: Path, name: str, shape: tuple[int, ...]) -> None:
+def test_mnist_is_scaled_and_one_hot(
+    tmp_path: Path, kbb_cache: Path, name: str, shape: tuple[int, ...]
+) -> None:
     raw = np.load(write_mnist(tmp_path))
     prepared, arrays = local(name, tmp_path)
     assert (prepared.train_samples, prepared.validation_samples) == (300, 200)
@@ -90,7 +100,9 @@ def test_cifar_batches_are_put_in_order_with_channels_last(tmp_path: Path, kbb_c
     for number in range(1, 6):
         data, labels = batches[f"data_batch_{number}"]
         part = slice(260 * (number - 1), 260 * number)
-        expected = data.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1).astype(np.float32) / np.float32(255)
+        expected = data.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1).astype(
+            np.float32
+        ) / np.float32(255)
         np.testing.assert_array_equal(arrays["x_train"][part], expected)
         np.testing.assert_array_equal(arrays["y_train"][part].argmax(axis=1), labels)
     np.testing.assert_array_equal(arrays["y_validation"].argmax(axis=1), batches["test_batch"][1])
@@ -109,21 +121,32 @@ def test_reviews_are_those_of_keras_load_data(tmp_path: Path, kbb_cache: Path) -
     write_imdb(tmp_path)
     prepared, arrays = local("imdb_bilstm", tmp_path, words=40, length=12)
     assert prepared.extra == {"words": 40}
-    splits = zip(("train", "validation"), (reviews(1, 300), reviews(2, 200)), keras_order(113, 300, 200), strict=True)
+    splits = zip(
+        ("train", "validation"),
+        (reviews(1, 300), reviews(2, 200)),
+        keras_order(113, 300, 200),
+        strict=True,
+    )
     for split, raw, order in splits:
-        rows = [[w if w < 40 else 2 for w in [1] + [rank + 3 for rank in raw[index]]] for index in order]
+        rows = [
+            [w if w < 40 else 2 for w in [1] + [rank + 3 for rank in raw[index]]] for index in order
+        ]
         assert arrays[f"x_{split}"].dtype == np.int32
         assert arrays[f"x_{split}"].tolist() == [([0] * 12 + row)[-12:] for row in rows]
         assert arrays[f"y_{split}"].dtype == np.float32
         assert arrays[f"y_{split}"].tolist() == [[float(index % 2)] for index in order]
 
 
-def test_bigrams_come_from_all_training_reviews_whatever_the_fraction(tmp_path: Path, kbb_cache: Path) -> None:
+def test_bigrams_come_from_all_training_reviews_whatever_the_fraction(
+    tmp_path: Path, kbb_cache: Path
+) -> None:
     write_imdb(tmp_path)
     settings = {"words": 40, "length": 70, "ngram_range": 2}
     whole, arrays = local("imdb_fasttext", tmp_path, **settings)
     part, fewer = local("imdb_fasttext", tmp_path, 0.5, **settings)
-    rows = [[w if w < 40 else 2 for w in [1] + [rank + 3 for rank in row]] for row in reviews(1, 300)]
+    rows = [
+        [w if w < 40 else 2 for w in [1] + [rank + 3 for rank in row]] for row in reviews(1, 300)
+    ]
     distinct = {pair for row in rows for pair in zip(row, row[1:], strict=False)}
     assert whole.extra == part.extra == {"words": 41 + len(distinct)}
     assert arrays["x_train"].max() == 40 + len(distinct)
@@ -142,7 +165,9 @@ def test_text_windows_do_not_straddle_the_held_out_tail(tmp_path: Path, kbb_cach
         starts = range(0, len(part) - 40, 3)
         assert arrays[f"x_{split}"].shape == (len(starts), 40, len(alphabet))
         assert (arrays[f"x_{split}"].sum(axis=2) == 1).all()
-        found = ["".join(alphabet[code] for code in row) for row in arrays[f"x_{split}"].argmax(axis=2)]
+        found = [
+            "".join(alphabet[code] for code in row) for row in arrays[f"x_{split}"].argmax(axis=2)
+        ]
         assert found == [part[start : start + 40] for start in starts]
         assert "".join(alphabet[i] for i in arrays[f"y_{split}"].argmax(axis=1)) == "".join(
             part[start + 40] for start in starts

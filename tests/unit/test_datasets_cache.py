@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from dataset_files import ROOT, task, write_mnist
 
-from experiments.config import DataConfig
+from experiments.config.schema import DataConfig
 from experiments.datasets import Prepared, clean, list_entries, prepare
 from experiments.errors import DataError
 
@@ -149,7 +149,9 @@ ArrayFolder.write = last
     assert not partial_folders(kbb_cache)
 
 
-def test_an_interrupted_preparation_cleans_up(folder: Path, kbb_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_preparation_cleans_up(
+    folder: Path, kbb_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
@@ -170,7 +172,9 @@ def slowly(self, *rest):
     write(self, *rest)
 ArrayFolder.write = slowly
 """
-    both = [subprocess.Popen(script(folder, slow), stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    both = [
+        subprocess.Popen(script(folder, slow), stdout=subprocess.PIPE, text=True) for _ in range(2)
+    ]
     outputs = [process.communicate(timeout=60)[0] for process in both]
     assert sum("preparing MNIST" in output for output in outputs) == 1
     assert sum("is being prepared by another process; waiting" in output for output in outputs) == 1
@@ -186,7 +190,13 @@ def private_mount(command: str, *arguments: str) -> "subprocess.CompletedProcess
     private = [unshare, "-rm", "sh", "-c"]
     if subprocess.run([*private, probe], capture_output=True, check=False).returncode:
         pytest.skip("mount namespaces are not allowed here")
-    return subprocess.run([*private, command, "sh", *arguments], capture_output=True, text=True, timeout=60, check=True)
+    return subprocess.run(
+        [*private, command, "sh", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing(folder: Path, kbb_cache: Path) -> None:
@@ -195,7 +205,9 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(folder: Path, kbb_cache: Pat
     command = f'{mount}; echo left; find "$KBB_CACHE" -name "*.npy" -o -name "*partial*"'
     output = private_mount(command, str(kbb_cache), *script(folder)).stdout
     line, left = output.split("left\n")
-    assert line.splitlines()[-1].startswith(f"DataError: no space left to write {kbb_cache / 'prepared' / 'mnist-'}")
+    assert line.splitlines()[-1].startswith(
+        f"DataError: no space left to write {kbb_cache / 'prepared' / 'mnist-'}"
+    )
     assert "KBB_CACHE" in line
     assert left == ""
 

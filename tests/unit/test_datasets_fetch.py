@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from dataset_files import task, write_mnist
 
-from experiments.config import DataConfig, DatasetConfig, FileConfig, TaskConfig
+from experiments.config.schema import DataConfig, DatasetConfig, FileConfig, TaskConfig
 from experiments.datasets import Prepared, clean, fetch, list_entries, official_files, prepare
 from experiments.errors import DataError
 
@@ -69,7 +69,9 @@ def publisher(monkeypatch: pytest.MonkeyPatch) -> Iterator[Publisher]:
 
 def mnist_from(publisher: Publisher, sha256: str | None) -> TaskConfig:
     wanted = task("mnist_mlp")
-    wanted.dataset = DatasetConfig("mnist", "MNIST", {"mnist.npz": FileConfig(publisher.url, sha256)})
+    wanted.dataset = DatasetConfig(
+        "mnist", "MNIST", {"mnist.npz": FileConfig(publisher.url, sha256)}
+    )
     return wanted
 
 
@@ -84,7 +86,9 @@ def run(wanted: TaskConfig, data: str, said: list[str] | None = None) -> Prepare
     return prepare(wanted, DataConfig(data), 1.0, 1.0, said.append if said is not None else print)
 
 
-def test_a_file_is_downloaded_once_and_checked(publisher: Publisher, published: TaskConfig, kbb_cache: Path) -> None:
+def test_a_file_is_downloaded_once_and_checked(
+    publisher: Publisher, published: TaskConfig, kbb_cache: Path
+) -> None:
     said: list[str] = []
     first = run(published, "official", said)
     assert (first.source, first.warning, first.train_samples) == ("official", None, 300)
@@ -96,7 +100,9 @@ def test_a_file_is_downloaded_once_and_checked(publisher: Publisher, published: 
     assert (kbb_cache / "downloads" / "mnist.npz").read_bytes() == publisher.content
 
 
-def test_auto_downloads_what_is_reachable(publisher: Publisher, published: TaskConfig, kbb_cache: Path) -> None:
+def test_auto_downloads_what_is_reachable(
+    publisher: Publisher, published: TaskConfig, kbb_cache: Path
+) -> None:
     prepared = run(published, "auto")
     assert (prepared.source, prepared.warning) == ("official", None)
     assert publisher.requests == ["HEAD /mnist.npz", "GET /mnist.npz"]
@@ -113,13 +119,19 @@ def test_a_corrupted_cached_file_is_named_with_both_sums(
     for data in ("official", "auto"):
         with pytest.raises(DataError) as caught:
             run(published, data)
-        assert f"{path} is corrupted: sha256 expected {expected}, found {found}; remove it" in str(caught.value)
+        assert f"{path} is corrupted: sha256 expected {expected}, found {found}; remove it" in str(
+            caught.value
+        )
     assert path.exists()  # never removed behind the user's back
 
 
-def test_other_content_than_announced_is_not_kept(publisher: Publisher, published: TaskConfig, kbb_cache: Path) -> None:
+def test_other_content_than_announced_is_not_kept(
+    publisher: Publisher, published: TaskConfig, kbb_cache: Path
+) -> None:
     publisher.content = b"<html>please sign in</html>"
-    with pytest.raises(DataError, match=r"sent other content: sha256 expected \w{64}, found \w{64}; use data=local"):
+    with pytest.raises(
+        DataError, match=r"sent other content: sha256 expected \w{64}, found \w{64}; use data=local"
+    ):
         run(published, "official")
     assert not [entry for entry in list_entries() if entry.kind == "downloads"]
 
@@ -156,12 +168,19 @@ def test_auto_falls_back_to_synthetic_and_says_so(
     published.preparation = {"layout": "flat"}
     prepared = prepare(published, DataConfig("auto"), 0.01, 0.01, print)
     assert prepared.source == "synthetic"
-    assert f"SYNTHETIC data stands in for MNIST: {publisher.url} is not reachable (HTTP 503)" in str(prepared.warning)
+    assert (
+        f"SYNTHETIC data stands in for MNIST: {publisher.url} is not reachable (HTTP 503)"
+        in str(prepared.warning)
+    )
     again = prepare(published, DataConfig("auto"), 0.01, 0.01, print)
     assert again.reused
     assert again.warning == prepared.warning
     asked_for = prepare(published, DataConfig("synthetic"), 0.01, 0.01, print)
-    assert (asked_for.digest, asked_for.warning, asked_for.folder) == (prepared.digest, None, prepared.folder)
+    assert (asked_for.digest, asked_for.warning, asked_for.folder) == (
+        prepared.digest,
+        None,
+        prepared.folder,
+    )
 
 
 def test_auto_does_not_wait_for_a_silent_server(
@@ -207,7 +226,9 @@ def _fetch_in_child(dataset: DatasetConfig) -> list[str]:
     return said
 
 
-def test_two_processes_download_once(publisher: Publisher, published: TaskConfig, kbb_cache: Path) -> None:
+def test_two_processes_download_once(
+    publisher: Publisher, published: TaskConfig, kbb_cache: Path
+) -> None:
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         said = pool.map(_fetch_in_child, [published.dataset] * 2, chunksize=1)
     assert publisher.requests == ["GET /mnist.npz"]

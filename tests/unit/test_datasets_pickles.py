@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from dataset_files import Evil, cifar_batches, evil_npy, python2_batch, task, write_imdb
 
-from experiments.config import DataConfig
+from experiments.config.schema import DataConfig
 from experiments.datasets import prepare
 from experiments.datasets.arrays import MalformedError
 from experiments.datasets.pickles import Refused, read_npz, unpickle
@@ -22,7 +22,9 @@ from experiments.errors import DataError
 def test_arrays_of_every_protocol_come_through(protocol: int, dtype: str) -> None:
     array = np.arange(12).reshape(3, 4).astype(dtype)
     for sent in (array, np.asfortranarray(array)):
-        found = unpickle(pickle.dumps({b"data": sent, b"labels": [1, 2]}, protocol=protocol), encoding="bytes")
+        found = unpickle(
+            pickle.dumps({b"data": sent, b"labels": [1, 2]}, protocol=protocol), encoding="bytes"
+        )
         assert found[b"labels"] == [1, 2]
         # NumPy itself turns foreign byte order into the machine's while it unpickles.
         assert found[b"data"].dtype.newbyteorder("=") == array.dtype.newbyteorder("=")
@@ -71,7 +73,10 @@ def test_a_malicious_imdb_file_is_refused_and_runs_nothing(tmp_path: Path, kbb_c
         for name, content in members.items():
             archive.writestr(name, content)
 
-    with pytest.raises(DataError, match=r"imdb\.npz cannot be used: Refused: .*\.system.*not admitted; sha256 found"):
+    with pytest.raises(
+        DataError,
+        match=r"imdb\.npz cannot be used: Refused: .*\.system.*not admitted; sha256 found",
+    ):
         prepare(task("imdb_bilstm"), DataConfig("local", str(tmp_path)), 1.0, 1.0, print)
     assert not mark.exists()
     np.load(path, allow_pickle=True)["x_train"]  # the test can fail: an ordinary reader does run it
@@ -83,14 +88,19 @@ def test_a_malicious_cifar_batch_is_refused(tmp_path: Path, kbb_cache: Path) -> 
     folder.mkdir()
     for name, (data, labels) in cifar_batches(60).items():
         (folder / name).write_bytes(python2_batch(data, labels))
-    (folder / "data_batch_3").write_bytes(pickle.dumps({b"data": Evil(f"touch {tmp_path / 'it-ran'}")}))
+    (folder / "data_batch_3").write_bytes(
+        pickle.dumps({b"data": Evil(f"touch {tmp_path / 'it-ran'}")})
+    )
     with pytest.raises(DataError, match="not admitted"):
         prepare(task("cifar10_cnn"), DataConfig("local", str(tmp_path)), 1.0, 1.0, print)
     assert not (tmp_path / "it-ran").exists()
 
 
 def test_object_arrays_and_plain_ones_are_read_from_npz(tmp_path: Path) -> None:
-    arrays: dict[str, Any] = {"x": np.array([[1, 2], [3]], dtype=object), "y": np.arange(3, dtype=np.uint8)}
+    arrays: dict[str, Any] = {
+        "x": np.array([[1, 2], [3]], dtype=object),
+        "y": np.arange(3, dtype=np.uint8),
+    }
     np.savez(tmp_path / "a.npz", **arrays)
     found = read_npz(tmp_path / "a.npz", ("x", "y"))
     assert found["x"].tolist() == [[1, 2], [3]]

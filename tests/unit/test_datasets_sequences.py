@@ -6,8 +6,17 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.datasets.nietzsche import encoded, windows_of
-from experiments.datasets.sequences import Ragged, add_bigrams, bigram_table, encode, head, pad, ragged, take
+from experiments.datasets.members.nietzsche import encoded, windows_of
+from experiments.datasets.sequences import (
+    Ragged,
+    add_bigrams,
+    bigram_table,
+    encode,
+    head,
+    pad,
+    ragged,
+    take,
+)
 
 WORDS = 12
 sequences = st.lists(st.lists(st.integers(0, WORDS - 1), max_size=9), min_size=1, max_size=8)
@@ -32,7 +41,9 @@ def test_padding_is_keras_pre_padding(content: list[list[int]], length: int) -> 
 
 @given(sequences, st.integers(4, 15))
 def test_encoding_is_that_of_load_data(content: list[list[int]], words: int) -> None:
-    expected = [[w if w < words else 2 for w in [1] + [rank + 3 for rank in row]] for row in content]
+    expected = [
+        [w if w < words else 2 for w in [1] + [rank + 3 for rank in row]] for row in content
+    ]
     assert lists(encode(ragged(content), words)) == expected
 
 
@@ -55,13 +66,17 @@ def keras_ngrams(content: list[list[int]], table: dict[tuple[int, ...], int]) ->
 
 @settings(max_examples=200)
 @given(sequences, sequences)
-def test_bigrams_are_those_of_the_fasttext_example(train: list[list[int]], test: list[list[int]]) -> None:
+def test_bigrams_are_those_of_the_fasttext_example(
+    train: list[list[int]], test: list[list[int]]
+) -> None:
     pairs = sorted({pair for row in train for pair in zip(row, row[1:], strict=False)})
     table = {pair: number for number, pair in enumerate(pairs, start=WORDS + 1)}
     codes = bigram_table(ragged(train), base=WORDS)
     assert codes.tolist() == [a * WORDS + b for a, b in pairs]
     for content in (train, test):
-        assert lists(add_bigrams(ragged(content), codes, WORDS, first=WORDS + 1)) == keras_ngrams(content, table)
+        assert lists(add_bigrams(ragged(content), codes, WORDS, first=WORDS + 1)) == keras_ngrams(
+            content, table
+        )
 
 
 @given(st.text(alphabet="abcdé\n", max_size=60), st.integers(1, 9), st.integers(1, 5))
@@ -71,7 +86,9 @@ def test_windows_are_those_of_the_text_example(text: str, window: int, step: int
     if len(text) <= window:
         return
     windows, following = windows_of(encoded(text, alphabet), window, step)
-    assert ["".join(alphabet[code] for code in row) for row in windows] == [text[i : i + window] for i in starts]
+    assert ["".join(alphabet[code] for code in row) for row in windows] == [
+        text[i : i + window] for i in starts
+    ]
     assert [alphabet[code] for code in following] == [text[i + window] for i in starts]
 
 

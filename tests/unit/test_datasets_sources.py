@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from dataset_files import task, write_cifar_archive, write_cifar_folder, write_imdb, write_mnist
 
-from experiments.config import DataConfig
+from experiments.config.schema import DataConfig
 from experiments.datasets import Prepared, prepare
 from experiments.datasets.sources import dataset_module, digest_of, local_files, sum_beside
 from experiments.errors import ConfigError, DataError
@@ -36,12 +36,16 @@ def refused(name: str, folder: Path) -> str:
 
 def test_an_unknown_data_set_lists_the_known_ones() -> None:
     for name in ("nothing", "cache"):
-        with pytest.raises(ConfigError, match=f"{name}.py: the data sets are cifar10, imdb, mnist, nietzsche"):
+        with pytest.raises(
+            ConfigError, match=f"{name}.py: the data sets are cifar10, imdb, mnist, nietzsche"
+        ):
             dataset_module(name)
 
 
 def test_an_unknown_kind_of_data_lists_the_choices(kbb_cache: Path) -> None:
-    with pytest.raises(ConfigError, match="data=remote is unknown: there are auto, official, local, synthetic"):
+    with pytest.raises(
+        ConfigError, match="data=remote is unknown: there are auto, official, local, synthetic"
+    ):
         prepare(task("mnist_mlp"), DataConfig("remote"), 1.0, 1.0, print)
 
 
@@ -56,7 +60,9 @@ def test_local_needs_a_folder(kbb_cache: Path, tmp_path: Path) -> None:
     [("mnist_mlp", "mnist.npz"), ("imdb_bilstm", "imdb.npz"), ("text_gen", "nietzsche.txt"),
      ("cifar10_cnn", "cifar-10-batches-py/data_batch_1")],
 )  # fmt: skip
-def test_a_missing_file_is_named_with_the_choices(tmp_path: Path, kbb_cache: Path, name: str, first: str) -> None:
+def test_a_missing_file_is_named_with_the_choices(
+    tmp_path: Path, kbb_cache: Path, name: str, first: str
+) -> None:
     message = refused(name, tmp_path)
     assert f"{tmp_path / first} is missing" in message
     assert "data=official" in message
@@ -90,7 +96,10 @@ def test_a_flipped_byte_is_found(tmp_path: Path, kbb_cache: Path) -> None:
     ("changed", "message"),
     [
         ({"x_test": None}, "x_test not found"),
-        ({"x_train": np.zeros((300, 28, 27), np.uint8)}, r"uint8 of shape (n, 28, 28), found uint8 (300, 28, 27)"),
+        (
+            {"x_train": np.zeros((300, 28, 27), np.uint8)},
+            r"uint8 of shape (n, 28, 28), found uint8 (300, 28, 27)",
+        ),
         ({"x_train": np.zeros((300, 28, 28))}, "found float64 (300, 28, 28)"),
         ({"y_train": np.zeros(299, np.uint8)}, "integers of shape (300,), found uint8 (299,)"),
         ({"y_train": np.full(300, 10, np.uint8)}, "should lie in 0..9, found 10..10"),
@@ -105,7 +114,11 @@ def test_wrong_arrays_are_told_with_what_was_expected(
 
 @pytest.mark.parametrize(
     ("reviews", "message"),
-    [(["word"] * 300, "lists of word ranks"), ([[-1]] * 300, "negative word rank"), ([[[1]]] * 300, "word ranks")],
+    [
+        (["word"] * 300, "lists of word ranks"),
+        ([[-1]] * 300, "negative word rank"),
+        ([[[1]]] * 300, "word ranks"),
+    ],
 )
 def test_reviews_that_are_no_ranks_are_refused(
     tmp_path: Path, kbb_cache: Path, reviews: list[Any], message: str
@@ -162,7 +175,9 @@ def test_archive_and_folder_are_the_same_data(tmp_path: Path, kbb_cache: Path) -
     assert all((array == arrays[0]).all() for array in arrays)
 
 
-def test_batches_that_are_not_the_publishers_are_remarked_on(tmp_path: Path, kbb_cache: Path) -> None:
+def test_batches_that_are_not_the_publishers_are_remarked_on(
+    tmp_path: Path, kbb_cache: Path
+) -> None:
     write_cifar_folder(tmp_path)
     assert "not the publisher's" in str(local("cifar10_cnn", tmp_path).warning)
 
@@ -176,7 +191,9 @@ def jpeg_pack(folder: Path, rows: int = 150) -> np.ndarray[Any, Any]:
         blobs = []
         for colour in colours:
             stream = io.BytesIO()
-            image.fromarray(np.tile(colour, (32, 32, 1))).save(stream, "JPEG", quality=95, subsampling=0)
+            image.fromarray(np.tile(colour, (32, 32, 1))).save(
+                stream, "JPEG", quality=95, subsampling=0
+            )
             blobs.append(stream.getvalue())
         arrays[f"{split}_jpeg"] = np.frombuffer(b"".join(blobs), np.uint8)
         arrays[f"{split}_length"] = np.array([len(blob) for blob in blobs], np.int32)
@@ -189,7 +206,9 @@ def test_jpeg_images_are_decoded_and_warned_of(tmp_path: Path, kbb_cache: Path) 
     colours = jpeg_pack(tmp_path)
     prepared = local("cifar10_cnn", tmp_path)
     assert "JPEG re-encoded CIFAR-10" in str(prepared.warning)
-    assert "JPEG re-encoded CIFAR-10" in str(local("cifar10_cnn", tmp_path).warning)  # reused: still said
+    assert "JPEG re-encoded CIFAR-10" in str(
+        local("cifar10_cnn", tmp_path).warning
+    )  # reused: still said
     images = np.load(prepared.arrays["x_train"])
     assert images.shape == (150, 32, 32, 3)
     np.testing.assert_allclose(images.mean(axis=(1, 2)) * 255, colours, atol=4)

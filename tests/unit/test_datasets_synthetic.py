@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from dataset_files import budgets, task
 
-from experiments.config import DataConfig
-from experiments.datasets import cifar10, imdb, mnist, nietzsche, prepare
+from experiments.config.schema import DataConfig
+from experiments.datasets import prepare
 from experiments.datasets.arrays import Images
+from experiments.datasets.members import cifar10, imdb, mnist, nietzsche
 from experiments.datasets.sequences import bigram_table, encode
 from experiments.datasets.sources import SYNTHETIC_SEED
 
@@ -52,7 +53,9 @@ def test_twins_have_the_real_shapes_and_types(name: str, kbb_cache: Path) -> Non
 
 
 @pytest.mark.parametrize("name", QUICK)
-def test_real_files_have_the_same_shapes_and_types(name: str, kbb_cache: Path, real_data: Path) -> None:
+def test_real_files_have_the_same_shapes_and_types(
+    name: str, kbb_cache: Path, real_data: Path
+) -> None:
     extra = check_shapes(name, DataConfig("local", str(real_data)))
     assert extra.get("alphabet", nietzsche.ALPHABET) == nietzsche.ALPHABET
     assert extra.get("words", 20_000) == 20_000
@@ -61,7 +64,11 @@ def test_real_files_have_the_same_shapes_and_types(name: str, kbb_cache: Path, r
 def fingerprint(*arrays: Any) -> str:
     digest = hashlib.sha256()
     for array in arrays:
-        digest.update(np.ascontiguousarray(array).astype("<i4" if array.dtype.itemsize > 1 else "u1").tobytes())
+        digest.update(
+            np.ascontiguousarray(array)
+            .astype("<i4" if array.dtype.itemsize > 1 else "u1")
+            .tobytes()
+        )
     return digest.hexdigest()[:16]
 
 
@@ -79,7 +86,10 @@ def test_twins_are_the_same_bytes_everywhere(reviews: imdb.Reviews) -> None:
     found = {
         "mnist": (mnist.RECIPE, fingerprint(*mnist.synthetic(SYNTHETIC_SEED))),
         "cifar10": (cifar10.RECIPE, fingerprint(*cifar10.synthetic(SYNTHETIC_SEED))),
-        "imdb": (imdb.RECIPE, fingerprint(reviews.x_train.flat, reviews.y_train, reviews.x_test.flat, reviews.y_test)),
+        "imdb": (
+            imdb.RECIPE,
+            fingerprint(reviews.x_train.flat, reviews.y_train, reviews.x_test.flat, reviews.y_test),
+        ),
         "nietzsche": (
             nietzsche.RECIPE,
             hashlib.sha256(nietzsche.synthetic(SYNTHETIC_SEED).text.encode()).hexdigest()[:16],
@@ -134,6 +144,8 @@ def test_prose_has_the_published_length_and_alphabet_and_repeats_itself() -> Non
         followers.setdefault(text[start : start + 3], Counter())[text[start + 3]] += 1
     tail = range(500_000, 520_000)
     hits = sum(
-        followers[text[i : i + 3]].most_common(1)[0][0] == text[i + 3] for i in tail if text[i : i + 3] in followers
+        followers[text[i : i + 3]].most_common(1)[0][0] == text[i + 3]
+        for i in tail
+        if text[i : i + 3] in followers
     )
     assert hits / len(tail) > 0.4

@@ -10,12 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from experiments.doctor.findings import MISSING, OK, OPTIONAL, STALE, Finding, Section, size
+from experiments.doctor.survey import survey
 
 from experiments.doctor import __main__ as doctor
 from experiments.doctor import machine, project
-from experiments.doctor.findings import MISSING, OK, OPTIONAL, STALE, Finding, Section, size
 from experiments.doctor.render import show
-from experiments.doctor.survey import survey
 from experiments.environments import install
 from experiments.environments import interpreters as pythons
 from tests.journals import complete_journal
@@ -34,7 +34,9 @@ def row(section: Section, what: str) -> Finding:
     return next(found for found in section.rows if found.what == what)
 
 
-def test_fresh_checkout_lacks_the_default_environment_alone(capsys: pytest.CaptureFixture[str], place: Path) -> None:
+def test_fresh_checkout_lacks_the_default_environment_alone(
+    capsys: pytest.CaptureFixture[str], place: Path
+) -> None:
     if not any(pythons.find(minor) for minor in ("3.6",)) and install.conda_program() is None:
         pytest.skip("no Python 3.6 and no conda here, so more is missing")
     found = survey()
@@ -43,7 +45,11 @@ def test_fresh_checkout_lacks_the_default_environment_alone(capsys: pytest.Captu
     said = capsys.readouterr().out
     assert "python -m experiments.doctor env build backend=tensorflow\n" in said
     assert "A default run lacks:" in said and "\x1b" not in said
-    assert not (place / "cache").exists() and not (place / "runs").exists() and not (place / "mlflow.db").exists()
+    assert (
+        not (place / "cache").exists()
+        and not (place / "runs").exists()
+        and not (place / "mlflow.db").exists()
+    )
 
 
 def test_environment_states(place: Path) -> None:
@@ -67,24 +73,34 @@ def test_environment_states(place: Path) -> None:
     assert "engine UNSOUND" in row(project.environments(False), "jax").detail
     (folder / "complete.json").write_text(json.dumps({**facts, "content": "another"}))
     stale = row(project.environments(False), "jax")
-    assert stale.state == STALE and stale.mend == "python -m experiments.doctor env build backend=jax"
+    assert (
+        stale.state == STALE and stale.mend == "python -m experiments.doctor env build backend=jax"
+    )
     assert [each.what for each in project.environments(True).rows if "GPU" in each.what]
 
 
 def test_data_states(place: Path) -> None:
     section = project.data()
-    assert row(section, "MNIST").state == OPTIONAL and "data fetch dataset=mnist" in str(row(section, "MNIST").mend)
+    assert row(section, "MNIST").state == OPTIONAL and "data fetch dataset=mnist" in str(
+        row(section, "MNIST").mend
+    )
     downloads = place / "cache" / "downloads"
     downloads.mkdir(parents=True)
     (downloads / "mnist.npz").write_bytes(b"not the publisher's")
     (downloads / "nietzsche.txt").write_text("no sum is published for this one")
     section = project.data()
     assert row(section, "MNIST").state == "corrupted"
-    assert row(section, "MNIST").mend == "python -m experiments.doctor data clean kind=downloads name=mnist.npz"
+    assert (
+        row(section, "MNIST").mend
+        == "python -m experiments.doctor data clean kind=downloads name=mnist.npz"
+    )
     assert row(section, "Nietzsche").state in (OK, "corrupted")
     assert row(section, "prepared arrays").detail.startswith("0 entries")
     (place / "cache" / "prepared" / "mnist-0011").mkdir(parents=True)
-    assert row(project.data(), "prepared arrays").mend == "python -m experiments.doctor data clean kind=prepared"
+    assert (
+        row(project.data(), "prepared arrays").mend
+        == "python -m experiments.doctor data clean kind=prepared"
+    )
 
 
 def test_store_states(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,7 +110,9 @@ def test_store_states(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     database.execute("INSERT INTO runs VALUES ('a')")
     database.commit()
     database.close()
-    assert project.store().rows[0].state == OK and project.store().rows[0].detail.startswith("1 runs")
+    assert project.store().rows[0].state == OK and project.store().rows[0].detail.startswith(
+        "1 runs"
+    )
     (place / "mlflow.db").write_text("something else entirely, and long enough" * 20)
     broken = project.store()
     assert broken.rows[0].state == "unusable" and broken.broken
@@ -109,7 +127,10 @@ def test_journals_that_wait_are_found(place: Path) -> None:
     assert row(project.store(), "journals").state == OK
     path = complete_journal(place / "runs" / "one")
     waiting = row(project.store(), "journals")
-    assert waiting.state == STALE and waiting.mend == f"python -m experiments.journal ingest {path}"
+    assert (
+        waiting.state == STALE
+        and waiting.mend == f"python -m experiments.journal.journal ingest {path}"
+    )
     complete_journal(place / "runs" / "two")
     assert str(row(project.store(), "journals").mend).endswith("runs/*/events.jsonl")
 
@@ -118,7 +139,9 @@ def test_interpreter_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pythons, "find", lambda minor: None)
     monkeypatch.setattr(install, "conda_program", lambda: None)
     section = machine.interpreters("3.6")
-    assert row(section, "Python 3.6").mend == "pyenv install 3.6" and section.broken == [row(section, "Python 3.6")]
+    assert row(section, "Python 3.6").mend == "pyenv install 3.6" and section.broken == [
+        row(section, "Python 3.6")
+    ]
     assert row(section, "Python 3.11").mend == "uv python install 3.11"
     assert machine.interpreters("").broken == []
     monkeypatch.setattr(install, "conda_program", lambda: Path("/opt/conda"))
@@ -138,7 +161,9 @@ def test_disk_that_is_full_or_closed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_compiler_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
     section = machine.compilers()
-    assert row(section, "C++ compiler").state == MISSING and section.broken == [], "the default backend needs none"
+    assert row(section, "C++ compiler").state == MISSING and section.broken == [], (
+        "the default backend needs none"
+    )
 
 
 def test_section_that_cannot_be_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,13 +180,18 @@ def test_section_that_cannot_be_looked_at(monkeypatch: pytest.MonkeyPatch) -> No
     [
         (["nose"], "choose one of: env, data"),
         (["data", "wash"], "choose one of: list, fetch, clean"),
-        (["data", "fetch", "dataset=cifar100"], "choose one of: cifar10, imdb, mnist, nietzsche, all"),
+        (
+            ["data", "fetch", "dataset=cifar100"],
+            "choose one of: cifar10, imdb, mnist, nietzsche, all",
+        ),
         (["data", "fetch", "mnist"], "the keys are: dataset"),
         (["data", "clean", "kind=some"], "all, downloads, prepared"),
         (["env", "wash"], "choose one of: list, build, check, clean"),
     ],
 )
-def test_refused_in_one_line(words: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_refused_in_one_line(
+    words: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert doctor.main(words) in (1, 2)
     said = capsys.readouterr().err
     assert said.startswith("error: ") and said.count("\n") == 1 and says in said
@@ -172,9 +202,15 @@ def test_lists_and_cleans(capsys: pytest.CaptureFixture[str], place: Path) -> No
     downloads.mkdir(parents=True)
     (downloads / "mnist.npz").write_bytes(b"x" * 5000)
     assert doctor.main(["data"]) == 0 and "mnist.npz" in capsys.readouterr().out
-    assert doctor.main(["data", "clean", "name=mnist"]) == 0 and "5 kB freed" in capsys.readouterr().out
+    assert (
+        doctor.main(["data", "clean", "name=mnist"]) == 0
+        and "5 kB freed" in capsys.readouterr().out
+    )
     assert not (downloads / "mnist.npz").exists()
-    assert doctor.main(["env", "list", "backend=jax", "kind=cpu"]) == 0 and "missing" in capsys.readouterr().out
+    assert (
+        doctor.main(["env", "list", "backend=jax", "kind=cpu"]) == 0
+        and "missing" in capsys.readouterr().out
+    )
     assert doctor.main(["--help"]) == 0 and "env list|build" in capsys.readouterr().out
 
 
@@ -200,9 +236,16 @@ def test_command_starts_no_heavy_import(root: Path, place: Path) -> None:
         "import sys; from experiments.doctor import __main__ as d; d.main([])\n"
         "print([name for name in ('mlflow', 'numpy', 'pandas', 'hydra') if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
+    )
     assert done.stdout.splitlines()[-1] == "[]" and done.stderr == ""
 
 
 def test_sizes() -> None:
-    assert [size(count) for count in (0, 999, 48_000_000, 2_500_000_000)] == ["0 B", "999 B", "48 MB", "2.5 GB"]
+    assert [size(count) for count in (0, 999, 48_000_000, 2_500_000_000)] == [
+        "0 B",
+        "999 B",
+        "48 MB",
+        "2.5 GB",
+    ]

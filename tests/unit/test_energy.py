@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from experiments import energy
-from experiments.energy import Meter
+from experiments.system import energy
+from experiments.system.energy import Meter
 
 
 def _package(folder: Path, name: str, microjoules: int) -> None:

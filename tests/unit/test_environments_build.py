@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from environment_files import THIS_PYTHON, Lines, backend, environment_file, script, wheel
 
-from experiments.environments import BuildError, ensure, freeze, inventory, locks
+from experiments.environments import BuildError, ensure, freeze, inventory
 from experiments.environments.build import lock_file, recipe_of
 from experiments.errors import NotInstalled
+from experiments.system import locks
 
 ENSURE = """
 import sys
@@ -29,7 +30,11 @@ print("built", found.built, flush=True)
 @pytest.fixture(autouse=True)
 def no_conda(monkeypatch: pytest.MonkeyPatch, kbb_cache: Path) -> None:
     """Conda, where a machine has it, would be taken first; nothing is fetched."""
-    folders = [f for f in os.environ["PATH"].split(":") if not any(Path(f, n).exists() for n in ("conda", "mamba"))]
+    folders = [
+        f
+        for f in os.environ["PATH"].split(":")
+        if not any(Path(f, n).exists() for n in ("conda", "mamba"))
+    ]
     monkeypatch.setenv("PATH", ":".join(folders))
     for name in ("CONDA_EXE", "MAMBA_EXE"):
         monkeypatch.delenv(name, raising=False)
@@ -50,7 +55,9 @@ def test_built_once_and_found_again(tmp_path: Path, kbb_cache: Path) -> None:
     assert first.built and first.manager == "venv" and first.folder is not None
     assert first.folder.parent == kbb_cache / "envs"
     assert "built in" in say[-1]
-    prefix = subprocess.check_output([first.python, "-c", "import sys; print(sys.prefix)"], text=True)
+    prefix = subprocess.check_output(
+        [first.python, "-c", "import sys; print(sys.prefix)"], text=True
+    )
     assert prefix.strip() == str(first.folder / "env")
     settings = json.loads((first.folder / "keras" / "keras.json").read_text())
     assert (settings["floatx"], settings["image_data_format"]) == ("float32", "channels_last")
@@ -60,17 +67,25 @@ def test_built_once_and_found_again(tmp_path: Path, kbb_cache: Path) -> None:
     assert say == []
 
 
-def test_another_content_is_another_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_content_is_another_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = ensure(backend(environment_file(tmp_path)), "cpu", Lines())
     monkeypatch.setenv("PIP_FIND_LINKS", str(wheel(tmp_path).parent))
-    second = ensure(backend(environment_file(tmp_path, "tiny", THIS_PYTHON, "tinywheel==1.5")), "cpu", Lines())
+    second = ensure(
+        backend(environment_file(tmp_path, "tiny", THIS_PYTHON, "tinywheel==1.5")), "cpu", Lines()
+    )
     assert second.built and second.key != first.key
 
 
-def test_pins_are_installed_from_a_named_folder_of_wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pins_are_installed_from_a_named_folder_of_wheels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PIP_FIND_LINKS", str(wheel(tmp_path).parent))
     monkeypatch.setenv("PYTHONPATH", "/nowhere")
-    found = ensure(backend(environment_file(tmp_path, "tiny", THIS_PYTHON, "tinywheel==1.5")), "cpu", Lines())
+    found = ensure(
+        backend(environment_file(tmp_path, "tiny", THIS_PYTHON, "tinywheel==1.5")), "cpu", Lines()
+    )
     assert "tinywheel==1.5" in freeze(found).splitlines()
     assert freeze(found).startswith(f"# environment tiny {found.key}")
     compiled = list((found.python.parent.parent / "lib").rglob("tinywheel.*.pyc"))
@@ -101,8 +116,8 @@ def test_environment_whose_python_went_away_is_built_again(tmp_path: Path) -> No
 def test_two_at_once_build_once(tmp_path: Path) -> None:
     file = environment_file(tmp_path)
     both = [in_another_process(file) for _ in range(2)]
-    said = [process.communicate(timeout=60)[0] for process in both]
-    assert [process.returncode for process in both] == [0, 0]
+    said = [steps.communicate(timeout=60)[0] for steps in both]
+    assert [steps.returncode for steps in both] == [0, 0]
     assert sorted("built True" in text for text in said) == [False, True]
 
 
@@ -116,7 +131,9 @@ def test_waiter_says_so_and_takes_what_the_other_built(tmp_path: Path) -> None:
     assert "built True" in waiter.communicate(timeout=60)[0]
 
 
-def test_lock_outlives_a_killed_holder_while_a_straggler_of_its_installer_writes(tmp_path: Path) -> None:
+def test_lock_outlives_a_killed_holder_while_a_straggler_of_its_installer_writes(
+    tmp_path: Path,
+) -> None:
     """The installer's group ends with the holder; one that left the group still keeps others out."""
     lock, root = tmp_path / "lock", Path(__file__).resolve().parents[2]
     code = (
@@ -144,25 +161,28 @@ def test_lock_outlives_a_killed_holder_while_a_straggler_of_its_installer_writes
 def test_interrupt_ends_the_installer_and_leaves_nothing_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from experiments.environments import process
+    from experiments.environments import steps
 
     def interrupt(*_: object) -> int:
         raise KeyboardInterrupt
 
     file = environment_file(tmp_path)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(process, "_wait", interrupt)
+        patch.setattr(steps, "_wait", interrupt)
         ensure(backend(file), "cpu", Lines())
     assert inventory.look(backend(file), "cpu").state == inventory.UNFINISHED
 
 
 def test_long_step_tells_how_it_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from experiments.environments import process
+    from experiments.environments import steps
 
-    monkeypatch.setattr(process, "_FIRST_PROGRESS_SECONDS", 0.2)
+    monkeypatch.setattr(steps, "_FIRST_PROGRESS_SECONDS", 0.2)
     say = Lines()
     command = ["sh", "-c", "echo Collecting numpy; sleep 1.2"]
-    assert process.run(command, tmp_path / "log", say, "tiny: installing", {"PATH": os.environ["PATH"]}) == 0
+    assert (
+        steps.run(command, tmp_path / "log", say, "tiny: installing", {"PATH": os.environ["PATH"]})
+        == 0
+    )
     assert 1 <= len(say) <= 3, "the pauses grow: after 0.2 s, 0.6 s, 1.4 s"
     assert say[0] == "tiny: installing: 0 s, Collecting numpy"
 
@@ -178,7 +198,9 @@ def test_no_interpreter_says_what_was_looked_for_and_what_would_get_it(tmp_path:
         ensure(backend(environment_file(tmp_path, "tiny", "3.5")), "cpu", Lines())
 
 
-def test_pin_that_cannot_be_had_fails_in_one_line_with_its_log(tmp_path: Path, kbb_cache: Path) -> None:
+def test_pin_that_cannot_be_had_fails_in_one_line_with_its_log(
+    tmp_path: Path, kbb_cache: Path
+) -> None:
     file = environment_file(tmp_path, "tiny", THIS_PYTHON, "no-such-wheel==7.7")
     say = Lines()
     with pytest.raises(BuildError) as refused:
@@ -201,16 +223,23 @@ def test_machine_without_a_compiler_is_told_before_anything_is_built(
     tmp_path: Path, kbb_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    for fix, told in (("theano_blas", r"tiny: no C\+\+ compiler found"), ("cntk_mpi", "tiny: no cc found")):
+    for fix, told in (
+        ("theano_blas", r"tiny: no C\+\+ compiler found"),
+        ("cntk_mpi", "tiny: no cc found"),
+    ):
         with pytest.raises(NotInstalled, match=told):
             ensure(backend(environment_file(tmp_path), fixes=[fix]), "cpu", Lines())
     assert not list((kbb_cache / "envs").glob("tiny-*"))
 
 
-def test_cache_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cache_that_cannot_be_written_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("KBB_CACHE", str(tmp_path / "file"))
-    with pytest.raises(NotInstalled, match="cannot write to .*set KBB_CACHE to a folder that can be written"):
+    with pytest.raises(
+        NotInstalled, match="cannot write to .*set KBB_CACHE to a folder that can be written"
+    ):
         ensure(backend(environment_file(tmp_path)), "cpu", Lines())
 
 
@@ -235,9 +264,12 @@ exec {python} -m venv --without-pip "$prefix"
 
 
 @pytest.mark.parametrize(
-    ("program", "words"), [("conda", "env create"), ("mamba", "env create"), ("micromamba", "create --yes")]
+    ("program", "words"),
+    [("conda", "env create"), ("mamba", "env create"), ("micromamba", "create --yes")],
 )
-def test_conda_programs_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, words: str) -> None:
+def test_conda_programs_come_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, words: str
+) -> None:
     log = tmp_path / "log"
     script(tmp_path / "bin" / program, CONDA.format(log=log, python=sys.executable))
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
@@ -247,7 +279,9 @@ def test_conda_programs_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert f"{program} {words} --prefix {found.folder / 'env'} --file {file}" in log.read_text()
 
 
-def test_conda_that_fails_gives_way_to_a_venv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_conda_that_fails_gives_way_to_a_venv(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     script(tmp_path / "bin" / "conda", "echo 'CondaHTTPError: cannot connect' >&2; exit 1")
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     say = Lines()
@@ -257,5 +291,7 @@ def test_conda_that_fails_gives_way_to_a_venv(tmp_path: Path, monkeypatch: pytes
 
 def test_packages_that_only_conda_has_need_conda(tmp_path: Path) -> None:
     file = environment_file(tmp_path, more="  - pygpu=0.7.6\n")
-    with pytest.raises(NotInstalled, match="needs conda, mamba or micromamba for pygpu=0.7.6: none on PATH"):
+    with pytest.raises(
+        NotInstalled, match="needs conda, mamba or micromamba for pygpu=0.7.6: none on PATH"
+    ):
         ensure(backend(file), "cpu", Lines())

@@ -21,11 +21,15 @@ class Engine:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.ran = folder / "ran"
-        self.environment = Environment(folder / "python", "key", "cpu", "venv", folder, {}, False, 0.0, "tiny")
+        self.environment = Environment(
+            folder / "python", "key", "cpu", "venv", folder, {}, False, 0.0, "tiny"
+        )
 
     def answers(self, *checks: object, status: int = 0, before: str = "") -> None:
         sound = status == 0
-        verdict = json.dumps({"sound": sound, "checks": list(checks), "versions": {}, "seconds": 2.5})
+        verdict = json.dumps(
+            {"sound": sound, "checks": list(checks), "versions": {}, "seconds": 2.5}
+        )
         script(
             self.folder / "python",
             f'echo "$KERAS_BACKEND $OMP_NUM_THREADS $2" >> {self.ran}\ncp "$3" {self.folder}/job\n{before}\n'
@@ -60,7 +64,9 @@ def test_sound_engine_is_checked_once(engine: Engine) -> None:
     ("change", "threads"),
     [({}, 1), ({"settings": {"gated_gradients": False}}, 2), ({"variables": {"TF_X": "1"}}, 2)],
 )
-def test_what_decides_the_verdict_asks_for_another(engine: Engine, change: dict[str, object], threads: int) -> None:
+def test_what_decides_the_verdict_asks_for_another(
+    engine: Engine, change: dict[str, object], threads: int
+) -> None:
     engine.answers(PASSED)
     check(engine.environment, backend("tiny"), 2, Lines())
     assert not check(engine.environment, backend("tiny", **change), threads, Lines()).cached
@@ -108,11 +114,16 @@ def test_verdict_that_contradicts_its_checks_is_unsound(engine: Engine) -> None:
     ("before", "told"),
     [
         ("echo 'ImportError: no libmpi.so.12'; exit 2", "ImportError: no libmpi.so.12"),
-        ("echo an error that was no end; kill -SEGV $$", "ended by SIGSEGV after: an error that was no end"),
+        (
+            "echo an error that was no end; kill -SEGV $$",
+            "ended by SIGSEGV after: an error that was no end",
+        ),
         ("exit 0", "ended badly: exit status 0"),
     ],
 )
-def test_check_that_crashes_is_unsound_with_its_reason_and_tried_again(engine: Engine, before: str, told: str) -> None:
+def test_check_that_crashes_is_unsound_with_its_reason_and_tried_again(
+    engine: Engine, before: str, told: str
+) -> None:
     engine.answers(PASSED, before=before)
     for _ in range(2):
         result = check(engine.environment, backend("tiny"), 2, Lines())

@@ -7,14 +7,19 @@ import pytest
 from environment_files import Lines, backend, environment_file, script
 
 from experiments.environments import __main__ as command
-from experiments.environments import ensure, installed, inventory, locks
+from experiments.environments import ensure, installed, inventory
 from experiments.environments.build import lock_file, recipe_of
 from experiments.errors import ConfigError
+from experiments.system import locks
 
 
 @pytest.fixture(autouse=True)
 def no_conda(monkeypatch: pytest.MonkeyPatch, kbb_cache: Path) -> None:
-    folders = [f for f in os.environ["PATH"].split(":") if not any(Path(f, n).exists() for n in ("conda", "mamba"))]
+    folders = [
+        f
+        for f in os.environ["PATH"].split(":")
+        if not any(Path(f, n).exists() for n in ("conda", "mamba"))
+    ]
     monkeypatch.setenv("PATH", ":".join(folders))
     for name in ("CONDA_EXE", "MAMBA_EXE"):
         monkeypatch.delenv(name, raising=False)
@@ -34,7 +39,9 @@ def no_conda(monkeypatch: pytest.MonkeyPatch, kbb_cache: Path) -> None:
         ("check backend=all python=/bin/python", "python=/path is for one backend"),
     ],
 )
-def test_line_that_is_not_understood_is_refused(line: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_line_that_is_not_understood_is_refused(
+    line: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert command.main(line.split()) == 2
     error = capsys.readouterr().err
     assert told in error and error.count("\n") == 1
@@ -43,16 +50,28 @@ def test_line_that_is_not_understood_is_refused(line: str, told: str, capsys: py
 def test_defaults() -> None:
     assert {kind for _, kind in command.understand(["list"]).chosen} == {"cpu", "gpu"}
     assert {kind for _, kind in command.understand(["build"]).chosen} == {"cpu"}
-    names = [backend.name for backend, _ in command.understand(["check", "backend=cntk,theano"]).chosen]
+    names = [
+        backend.name for backend, _ in command.understand(["check", "backend=cntk,theano"]).chosen
+    ]
     assert names == ["cntk", "theano"]
-    request = command.understand(["check", "backend=cntk", "backend.python=/opt/python", "threads=1", "again=true"])
-    assert (request.chosen[0][0].python, request.threads, request.again) == ("/opt/python", "1", True)
+    request = command.understand(
+        ["check", "backend=cntk", "backend.python=/opt/python", "threads=1", "again=true"]
+    )
+    assert (request.chosen[0][0].python, request.threads, request.again) == (
+        "/opt/python",
+        "1",
+        True,
+    )
 
 
-def test_help_names_commands_backends_and_the_cache(capsys: pytest.CaptureFixture[str], kbb_cache: Path) -> None:
+def test_help_names_commands_backends_and_the_cache(
+    capsys: pytest.CaptureFixture[str], kbb_cache: Path
+) -> None:
     assert command.main(["--help"]) == 0
     text = capsys.readouterr().out
-    assert "cntk|jax|tensorflow|tensorflow2|theano|torch" in text and str(kbb_cache / "envs") in text
+    assert (
+        "cntk|jax|tensorflow|tensorflow2|theano|torch" in text and str(kbb_cache / "envs") in text
+    )
     assert command.main([]) == 2
 
 
@@ -82,7 +101,9 @@ def test_states_of_an_environment(tmp_path: Path) -> None:
     assert inventory.look(tiny, "cpu").state == inventory.MISSING
     ensure(tiny, "cpu", Lines())
     entry = inventory.look(tiny, "cpu")
-    assert entry.state == inventory.BUILT and entry.size_bytes is not None and entry.size_bytes > 1000
+    assert (
+        entry.state == inventory.BUILT and entry.size_bytes is not None and entry.size_bytes > 1000
+    )
     environment_file(tmp_path, more="  - wheel\n  - setuptools=59.6.0\n")
     assert inventory.look(tiny, "cpu").state == inventory.STALE
     with locks.hold(lock_file(recipe_of(tiny, "cpu")), "tiny", Lines()):
@@ -92,7 +113,9 @@ def test_states_of_an_environment(tmp_path: Path) -> None:
         assert "is being built; left alone" in say.text
 
 
-def test_clean_removes_what_no_file_describes_and_nothing_else(tmp_path: Path, kbb_cache: Path) -> None:
+def test_clean_removes_what_no_file_describes_and_nothing_else(
+    tmp_path: Path, kbb_cache: Path
+) -> None:
     tiny = backend(environment_file(tmp_path))
     old = ensure(tiny, "cpu", Lines())
     environment_file(tmp_path, more="  - setuptools=59.6.0\n")
@@ -102,13 +125,25 @@ def test_clean_removes_what_no_file_describes_and_nothing_else(tmp_path: Path, k
     outside.mkdir()
     (outside / "kept").touch()
     (old.folder / "link").symlink_to(outside)
-    of_old = [kbb_cache / "compiled" / f"theano-{old.key}", kbb_cache / "compiled" / f"theano-{current.key}"]
-    for folder in (*of_old, kbb_cache / "checks", kbb_cache / "envs" / "tiny-gpu-0123", kbb_cache / "prepared"):
+    of_old = [
+        kbb_cache / "compiled" / f"theano-{old.key}",
+        kbb_cache / "compiled" / f"theano-{current.key}",
+    ]
+    for folder in (
+        *of_old,
+        kbb_cache / "checks",
+        kbb_cache / "envs" / "tiny-gpu-0123",
+        kbb_cache / "prepared",
+    ):
         folder.mkdir(parents=True)
     for key in (old.key, current.key):
         (kbb_cache / "checks" / f"tiny-{key}-0123.json").touch()
     assert inventory.clean([(tiny, "cpu")], everything=False, say=Lines()) > 0
-    left = {str(path.relative_to(kbb_cache)) for path in kbb_cache.glob("*/*") if not path.name.startswith(".")}
+    left = {
+        str(path.relative_to(kbb_cache))
+        for path in kbb_cache.glob("*/*")
+        if not path.name.startswith(".")
+    }
     assert left == {
         f"envs/tiny-{current.key}",
         "envs/tiny-gpu-0123",
@@ -120,7 +155,9 @@ def test_clean_removes_what_no_file_describes_and_nothing_else(tmp_path: Path, k
     assert not current.folder.exists()
 
 
-def test_clean_of_all_takes_what_belongs_to_interpreters_of_the_user(tmp_path: Path, kbb_cache: Path) -> None:
+def test_clean_of_all_takes_what_belongs_to_interpreters_of_the_user(
+    tmp_path: Path, kbb_cache: Path
+) -> None:
     tiny = backend(environment_file(tmp_path))
     folder = kbb_cache / "envs" / "tiny-named-0123"
     folder.mkdir(parents=True)
@@ -144,7 +181,9 @@ def test_check_tells_an_unsound_engine_and_fails(
 ) -> None:
     verdict = '{"sound": false, "checks": [{"name": "lstm", "value": 1.4, "limit": 0.1, "passed": false}]}'
     python = script(tmp_path / "python", f"echo '{verdict}' > \"$4\"; exit 1")
-    environment = installed.Environment(python, "key", "cpu", "named", tmp_path, {}, False, 0.0, "cntk")
+    environment = installed.Environment(
+        python, "key", "cpu", "named", tmp_path, {}, False, 0.0, "cntk"
+    )
     monkeypatch.setattr("experiments.environments.ensure", lambda *_: environment)
     assert command.main(["check", "backend=cntk"]) == 1
     said = capsys.readouterr()

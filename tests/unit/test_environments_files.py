@@ -20,7 +20,9 @@ def test_shipped_file_is_a_pinned_conda_environment(path: Path) -> None:
     assert list(content) == ["name", "channels", "dependencies"]
     assert content["name"] == f"kbb-{path.stem}"
     plain = [entry for entry in content["dependencies"] if isinstance(entry, str)]
-    assert any(re.fullmatch(r"pip(=.*)?", entry) for entry in plain), "conda wants pip named before a pip list"
+    assert any(re.fullmatch(r"pip(=.*)?", entry) for entry in plain), (
+        "conda wants pip named before a pip list"
+    )
     found = read(path.stem.removesuffix("-gpu"), "gpu" if path.stem.endswith("-gpu") else "cpu")
     assert found.pins
     for pin in found.pins:
@@ -35,7 +37,11 @@ def test_shipped_file_names_no_address(path: Path) -> None:
 
 
 def test_every_backend_has_a_file_for_each_kind_and_no_file_is_left_over() -> None:
-    wanted = {read(backend.environment, kind).path for backend in inventory.backends().values() for kind in KINDS}
+    wanted = {
+        read(backend.environment, kind).path
+        for backend in inventory.backends().values()
+        for kind in KINDS
+    }
     assert wanted == set(FILES)
 
 
@@ -47,7 +53,9 @@ def test_keras_2_environments_have_the_versions_that_are_right(name: str, kind: 
     assert {"Keras==2.1.6", "numpy==1.16.6"} <= set(found.pins)
     engines = {"theano": "theano", "tensorflow": "tensorflow", "cntk": "cntk"}
     others = [other for other in engines if other != name]
-    assert not [pin for pin in found.pins if pin.lower().startswith(tuple(f"{other}=" for other in others))]
+    assert not [
+        pin for pin in found.pins if pin.lower().startswith(tuple(f"{other}=" for other in others))
+    ]
 
 
 @pytest.mark.parametrize("name", ["tensorflow2", "jax", "torch"])
@@ -59,7 +67,9 @@ def test_keras_3_environments_share_keras_and_numpy(name: str, kind: str) -> Non
 
 
 def test_only_the_meaning_of_a_file_counts(tmp_path: Path) -> None:
-    first = read(str(environment_file(tmp_path, "tiny", "3.11", "six==1.16.0", "wheel==0.37.1")), "cpu")
+    first = read(
+        str(environment_file(tmp_path, "tiny", "3.11", "six==1.16.0", "wheel==0.37.1")), "cpu"
+    )
     path = environment_file(tmp_path, "tiny", "3.11", "wheel==0.37.1", "six==1.16.0")
     path.write_text("# a remark\n\n" + path.read_text())
     assert read(str(path), "cpu").digest == first.digest

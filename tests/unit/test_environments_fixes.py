@@ -14,7 +14,8 @@ from experiments.environments.fixes import FixError, Target, cntk_mpi
 from experiments.errors import ConfigError
 
 needs_compiler = pytest.mark.skipif(
-    not (shutil.which("cc") and shutil.which("nm")), reason="no C compiler or binutils on this machine"
+    not (shutil.which("cc") and shutil.which("nm")),
+    reason="no C compiler or binutils on this machine",
 )
 CORE = "extern int MPI_Initialized(int *); extern int MPI_Send(void); extern char ompi_mpi_int[];\n"
 CORE += "int core(void) { int f = 7; MPI_Initialized(&f); return f; }\n"
@@ -29,12 +30,16 @@ def cntk(tmp_path: Path) -> Path:
     (libraries.parent / "__init__.py").touch()
     source = tmp_path / "core.c"
     source.write_text(CORE)
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", libraries / "libCntk.Core-2.7.so", source], check=True)
+    subprocess.run(
+        ["cc", "-shared", "-fPIC", "-o", libraries / "libCntk.Core-2.7.so", source], check=True
+    )
     return libraries
 
 
 def target(folder: Path, owned: bool) -> Target:
-    python = script(folder / "python", f'PYTHONPATH={folder / "packages"} exec {sys.executable} "$@"')
+    python = script(
+        folder / "python", f'PYTHONPATH={folder / "packages"} exec {sys.executable} "$@"'
+    )
     products = folder / "fix"
     products.mkdir(exist_ok=True)
     return Target(products, python, owned, "cpu", folder / "compiled", lambda _: None)
@@ -50,7 +55,9 @@ def test_stand_in_answers_initialized_and_aborts_on_all_else(cntk: Path, tmp_pat
     load += f"core = ctypes.CDLL({str(cntk / 'libCntk.Core-2.7.so')!r});"
     told = subprocess.check_output([sys.executable, "-c", f"{load} print(core.core())"], text=True)
     assert told.strip() == "0"
-    done = subprocess.run([sys.executable, "-c", f"{load} core.send()"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", f"{load} core.send()"], capture_output=True, text=True, check=False
+    )
     assert done.returncode < 0
     assert "MPI_Send: CNTK runs here as a single process without MPI" in done.stderr
 
@@ -67,13 +74,17 @@ def test_interpreter_of_the_user_is_not_written_to(cntk: Path, tmp_path: Path) -
 def test_cntk_that_asks_for_no_mpi_is_not_the_one_that_is_known(cntk: Path, tmp_path: Path) -> None:
     source = tmp_path / "core.c"
     source.write_text("int core(void) { return 0; }\n")
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", cntk / "libCntk.Core-2.7.so", source], check=True)
+    subprocess.run(
+        ["cc", "-shared", "-fPIC", "-o", cntk / "libCntk.Core-2.7.so", source], check=True
+    )
     with pytest.raises(FixError, match="ask for no MPI symbols"):
         cntk_mpi.apply(target(tmp_path, owned=True))
 
 
 @needs_compiler
-def test_compiler_is_asked_for_by_name(cntk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compiler_is_asked_for_by_name(
+    cntk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     built = target(tmp_path, owned=True)
     monkeypatch.setattr(shutil, "which", lambda _: None)
     with pytest.raises(FixError, match=r"needs a C compiler and binutils \(gcc, nm\)"):
@@ -96,6 +107,8 @@ def test_digest_tells_fixes_apart() -> None:
 
 
 def test_step_that_fails_is_told_by_its_last_line(tmp_path: Path) -> None:
-    failing = script(tmp_path / "cc", "echo first >&2; echo 'fatal error: no input files' >&2; exit 1")
+    failing = script(
+        tmp_path / "cc", "echo first >&2; echo 'fatal error: no input files' >&2; exit 1"
+    )
     with pytest.raises(FixError, match="cc: fatal error: no input files"):
         fixes.capture([failing], target(tmp_path, owned=True))

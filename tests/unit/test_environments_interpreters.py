@@ -38,7 +38,10 @@ def test_this_python_is_found_outside_its_virtual_environment() -> None:
 def test_uv_is_asked_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
-    known = script(tmp_path / "uv", f'[ "$1 $2" = "python find" ] && echo {answering(tmp_path / "p36", "3.6.9")}')
+    known = script(
+        tmp_path / "uv",
+        f'[ "$1 $2" = "python find" ] && echo {answering(tmp_path / "p36", "3.6.9")}',
+    )
     monkeypatch.setattr(interpreters, "uv_program", lambda: known)
     assert interpreters.find("3.6") == interpreters.Interpreter(tmp_path / "p36", "3.6.9", "uv")
 
@@ -58,7 +61,9 @@ def test_newest_pyenv_version_that_runs_is_taken(bare_machine: Path) -> None:
     )
 
 
-def test_shim_that_does_not_run_is_passed_over(bare_machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shim_that_does_not_run_is_passed_over(
+    bare_machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     script(bare_machine / "bin" / "python3.6", "echo 'command not found' >&2; exit 127")
     answering(bare_machine / "more" / "python3.6", "3.6.8")
     monkeypatch.setenv("PATH", f"{bare_machine / 'bin'}:{bare_machine / 'more'}:/bin")
@@ -88,7 +93,9 @@ def test_named_file_must_run(tmp_path: Path, kbb_cache: Path) -> None:
     text = tmp_path / "text"
     text.write_text("hello")
     assert "does not run as Python 3 (Permission denied)" in named(text)
-    assert "does not run as Python 3 (broken)" in named(script(tmp_path / "python", "echo broken >&2; exit 3"))
+    assert "does not run as Python 3 (broken)" in named(
+        script(tmp_path / "python", "echo broken >&2; exit 3")
+    )
 
 
 def test_named_interpreter_must_have_keras_and_the_engine(kbb_cache: Path) -> None:
@@ -99,7 +106,9 @@ def test_named_interpreter_is_used_as_it_is(tmp_path: Path, kbb_cache: Path) -> 
     for module in ("keras", "theano"):
         (tmp_path / "packages" / module).mkdir(parents=True)
         (tmp_path / "packages" / module / "__init__.py").touch()
-    python = script(tmp_path / "python", f'PYTHONPATH={tmp_path / "packages"} exec {sys.executable} "$@"')
+    python = script(
+        tmp_path / "python", f'PYTHONPATH={tmp_path / "packages"} exec {sys.executable} "$@"'
+    )
     found = ensure(backend("tiny", python=str(python)), "cpu", Lines())
     assert (found.python, found.manager, found.built) == (python, "named", True)
     assert found.folder is not None and found.folder.is_relative_to(kbb_cache)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from experiments.environments import threads
-from experiments.environments.threads import resolve_threads
 from experiments.errors import ConfigError
+from experiments.system import threads
+from experiments.system.threads import resolve_threads
 
 
 @pytest.fixture
@@ -62,7 +62,9 @@ def test_quota_of_the_older_control_groups(machine: Path) -> None:
     assert threads.cgroup_quota() == 1.0
 
 
-def test_machine_that_tells_no_topology_counts_processors(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_machine_that_tells_no_topology_counts_processors(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(threads, "_CPUS", machine / "nothing")
     monkeypatch.setattr(threads, "_OWN_CGROUP", machine / "nothing")
     assert resolve_threads("auto") == 4
@@ -74,11 +76,13 @@ def test_other_values_are_refused_with_the_range(machine: Path, value: str) -> N
         resolve_threads(value)
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no processor affinity")
+@pytest.mark.skipif(
+    not hasattr(os, "sched_setaffinity"), reason="this system has no processor affinity"
+)
 def test_affinity_of_the_real_process_counts() -> None:
     code = (
         "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))});"
-        "from experiments.environments.threads import resolve_threads; print(resolve_threads('auto'))"
+        "from experiments.system.threads import resolve_threads; print(resolve_threads('auto'))"
     )
     root = Path(__file__).resolve().parents[2]
     assert subprocess.check_output([sys.executable, "-c", code], text=True, cwd=root).strip() == "1"

@@ -6,7 +6,12 @@ from pathlib import Path
 import pytest
 from environment_files import backend
 
-from experiments.environments import Environment, compile_cache_state, compiled_functions, worker_variables
+from experiments.environments import (
+    Environment,
+    compile_cache_state,
+    compiled_functions,
+    worker_variables,
+)
 from experiments.environments.fixes import FixError, Target, theano_blas
 from experiments.errors import NotInstalled
 
@@ -15,7 +20,9 @@ BACKEND = backend("tiny")
 
 @pytest.fixture
 def environment(tmp_path: Path) -> Environment:
-    return Environment(Path("/opt/python"), "0123456789ab", "cpu", "venv", tmp_path / "env", {}, False, 0.0, "tiny")
+    return Environment(
+        Path("/opt/python"), "0123456789ab", "cpu", "venv", tmp_path / "env", {}, False, 0.0, "tiny"
+    )
 
 
 @pytest.mark.parametrize(
@@ -30,8 +37,12 @@ def test_settings_of_the_caller_do_not_reach_the_worker(
     assert name not in worker_variables(environment, BACKEND, 2, "cpu")
 
 
-@pytest.mark.parametrize("name", ["PATH", "HOME", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "LD_LIBRARY_PATH"])
-def test_places_of_the_caller_do(environment: Environment, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["PATH", "HOME", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "LD_LIBRARY_PATH"]
+)
+def test_places_of_the_caller_do(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     monkeypatch.setenv(name, "/of/the/caller")
     assert worker_variables(environment, BACKEND, 2, "cpu")[name] == "/of/the/caller"
 
@@ -49,7 +60,9 @@ def test_every_library_gets_the_threads_whatever_the_caller_had(
     assert variables["GOMP_SPINCOUNT"] == "10000"
 
 
-def test_keras_is_told_its_backend_and_a_home_of_its_own(environment: Environment, root: Path) -> None:
+def test_keras_is_told_its_backend_and_a_home_of_its_own(
+    environment: Environment, root: Path
+) -> None:
     variables = worker_variables(environment, BACKEND, 1, "cpu")
     assert variables["KERAS_BACKEND"] == "theano"
     assert variables["KERAS_HOME"] == str(environment.folder / "keras")  # type: ignore[operator]
@@ -67,8 +80,14 @@ def test_cpu_hides_every_gpu(environment: Environment, monkeypatch: pytest.Monke
 def test_gpu_shows_the_one(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     variables = worker_variables(environment, BACKEND, 1, "gpu", 3)
-    assert (variables["CUDA_VISIBLE_DEVICES"], variables["CUDA_DEVICE_ORDER"]) == ("3", "PCI_BUS_ID")
-    assert variables["TF_FORCE_GPU_ALLOW_GROWTH"] == "true" and variables["NVIDIA_TF32_OVERRIDE"] == "0"
+    assert (variables["CUDA_VISIBLE_DEVICES"], variables["CUDA_DEVICE_ORDER"]) == (
+        "3",
+        "PCI_BUS_ID",
+    )
+    assert (
+        variables["TF_FORCE_GPU_ALLOW_GROWTH"] == "true"
+        and variables["NVIDIA_TF32_OVERRIDE"] == "0"
+    )
     assert worker_variables(environment, BACKEND, 1, "gpu")["CUDA_VISIBLE_DEVICES"] == "0,1"
     bare = worker_variables(environment, BACKEND, 1, "gpu", 0, memory_growth=False, tf32=True)
     assert not {"TF_FORCE_GPU_ALLOW_GROWTH", "NVIDIA_TF32_OVERRIDE"} & bare.keys()
@@ -86,7 +105,14 @@ def test_fix_and_configuration_have_the_last_word(
 
 
 def theano_target(folder: Path, kind: str = "cpu") -> Target:
-    return Target(folder / "blas", Path("/opt/python"), True, kind, folder / "compiled" / "theano-1", lambda _: None)
+    return Target(
+        folder / "blas",
+        Path("/opt/python"),
+        True,
+        kind,
+        folder / "compiled" / "theano-1",
+        lambda _: None,
+    )
 
 
 def test_theano_flags(tmp_path: Path) -> None:
@@ -109,7 +135,9 @@ def test_theano_needs_a_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         theano_blas.variables(theano_target(tmp_path))
 
 
-def test_compile_cache_is_cold_until_something_is_compiled(environment: Environment, tmp_path: Path) -> None:
+def test_compile_cache_is_cold_until_something_is_compiled(
+    environment: Environment, tmp_path: Path
+) -> None:
     assert compile_cache_state(environment) == "none"
     compiling = replace(environment, variables=theano_blas.variables(theano_target(tmp_path)))
     assert (compile_cache_state(compiling), compiled_functions(compiling)) == ("cold", 0)
@@ -121,7 +149,9 @@ def test_compile_cache_is_cold_until_something_is_compiled(environment: Environm
     assert (compile_cache_state(compiling), compiled_functions(compiling)) == ("warm", 2)
 
 
-def test_compile_folder_that_cannot_be_written_is_told(environment: Environment, tmp_path: Path) -> None:
+def test_compile_folder_that_cannot_be_written_is_told(
+    environment: Environment, tmp_path: Path
+) -> None:
     (tmp_path / "compiled").touch()
     compiling = replace(environment, variables=theano_blas.variables(theano_target(tmp_path)))
     with pytest.raises(NotInstalled, match="where compiled functions are kept; set KBB_CACHE"):

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from experiments.config import RunConfig
-from experiments.identity import protocol_id, rnn_path, seed, work
+from experiments.config.identity import protocol_id, rnn_path, seed, work
+from experiments.config.schema import RunConfig
 from tests.composing import composed
 
 
@@ -58,7 +58,10 @@ def test_what_decides_the_work_changes_the_id(config: RunConfig, path: str, valu
 
 
 def test_data_and_threads_change_the_id(config: RunConfig) -> None:
-    assert len({protocol_id(config, digest, threads) for digest in ("a", "b") for threads in (1, 2)}) == 4
+    assert (
+        len({protocol_id(config, digest, threads) for digest in ("a", "b") for threads in (1, 2)})
+        == 4
+    )
 
 
 @pytest.mark.parametrize(
@@ -86,22 +89,33 @@ def test_what_is_compared_does_not_change_the_id(config: RunConfig, path: str, v
 def test_implementation_has_a_meaning_under_keras_2_only(config: RunConfig) -> None:
     old = changed(config, "backend.keras_generation", 2)
     assert rnn_path(old) == "keras2-implementation-1" and rnn_path(config) == "keras3-generic"
-    assert protocol_id(changed(config, "task.model.implementation", 2), "a", 1) == protocol_id(config, "a", 1)
-    assert protocol_id(changed(old, "task.model.implementation", 2), "a", 1) != protocol_id(old, "a", 1)
+    assert protocol_id(changed(config, "task.model.implementation", 2), "a", 1) == protocol_id(
+        config, "a", 1
+    )
+    assert protocol_id(changed(old, "task.model.implementation", 2), "a", 1) != protocol_id(
+        old, "a", 1
+    )
     assert rnn_path(composed("task=mnist_mlp")) is None
-    assert "implementation" not in work(config, "a", 1)["model"] and "implementation" in config.task.model
+    assert (
+        "implementation" not in work(config, "a", 1)["model"]
+        and "implementation" in config.task.model
+    )
 
 
 def test_same_cell_of_three_backends_has_one_id() -> None:
     def ids(*backends: str) -> set[str]:
-        return {protocol_id(composed("task=mnist_cnn", f"backend={name}"), "a", 1) for name in backends}
+        return {
+            protocol_id(composed("task=mnist_cnn", f"backend={name}"), "a", 1) for name in backends
+        }
 
     new, old = ids("jax", "torch", "tensorflow2"), ids("theano", "cntk", "tensorflow")
     assert len(new) == len(old) == 1 and new != old
 
 
 def test_seeds() -> None:
-    seeds = [seed(task, repetition) for task in ("mnist_mlp", "text_gen") for repetition in range(1, 200)]
+    seeds = [
+        seed(task, repetition) for task in ("mnist_mlp", "text_gen") for repetition in range(1, 200)
+    ]
     assert len(set(seeds)) == len(seeds)
     assert all(0 <= value < 2**31 for value in seeds)
     assert seed("mnist_mlp", 1) == 162393636, "seeds of published runs may not change"

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from experiments import journal
-from experiments.events import parse
+from experiments.journal import journal
+from experiments.journal.events import parse
 
 EPOCH = {
     "epoch_seconds": 1.5, "train_seconds": 1.0, "validation_seconds": 0.5, "samples_per_second": 100.0, "loss": 0.5,
@@ -24,7 +24,14 @@ def epoch(number: int, **other: Any) -> dict[str, Any]:
 
 
 def line(sequence: int, event: str = "epoch", identity: str = "a", **fields: Any) -> bytes:
-    record = {"v": 1, "seq": sequence, "id": identity, "t": 1000.0 + sequence, "event": event, **fields}
+    record = {
+        "v": 1,
+        "seq": sequence,
+        "id": identity,
+        "t": 1000.0 + sequence,
+        "event": event,
+        **fields,
+    }
     return json.dumps(record).encode() + b"\n"
 
 
@@ -51,7 +58,11 @@ def test_every_line_is_strict_json_and_non_finite_numbers_come_back(path: Path) 
 
     json.loads(path.read_text(), parse_constant=refuse)
     event = journal.read(path).events[0]
-    assert math.isnan(event["loss"]) and event["val_loss"] == math.inf and event["val_accuracy"] == -math.inf
+    assert (
+        math.isnan(event["loss"])
+        and event["val_loss"] == math.inf
+        and event["val_accuracy"] == -math.inf
+    )
 
 
 def test_text_that_spells_nan_stays_text(path: Path) -> None:
@@ -60,7 +71,9 @@ def test_text_that_spells_nan_stays_text(path: Path) -> None:
 
 
 def test_facts_keep_their_non_finite_numbers(path: Path) -> None:
-    journal.Journal(path, "a").write("closed", state="failed", facts={"load_before": math.inf, "remark": "x"})
+    journal.Journal(path, "a").write(
+        "closed", state="failed", facts={"load_before": math.inf, "remark": "x"}
+    )
     assert journal.read(path).events[0]["facts"] == {"load_before": math.inf, "remark": "x"}
 
 
@@ -93,15 +106,19 @@ def test_half_a_line_is_ended_before_the_next_one(path: Path) -> None:
 
 def test_two_writers_at_once_never_give_a_number_twice(path: Path) -> None:
     work = (
-        "import sys; from pathlib import Path; from experiments.journal import Journal\n"
+        "import sys; from pathlib import Path; from experiments.journal.journal import Journal\n"
         "journal = Journal(Path(sys.argv[1]), 'a')\n"
         "for i in range(60): journal.write('note', who=sys.argv[2])\n"
     )
     root = Path(journal.__file__).parents[1]
-    writers = [subprocess.Popen([sys.executable, "-c", work, str(path), who], cwd=root) for who in "ab"]
+    writers = [
+        subprocess.Popen([sys.executable, "-c", work, str(path), who], cwd=root) for who in "ab"
+    ]
     assert [writer.wait(60) for writer in writers] == [0, 0]
     contents = journal.read(path)
-    assert [event["seq"] for event in contents.events] == list(range(120)) and contents.left_out == 0
+    assert [event["seq"] for event in contents.events] == list(
+        range(120)
+    ) and contents.left_out == 0
 
 
 def test_short_write_is_finished(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,7 +129,9 @@ def test_short_write_is_finished(path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert journal.read(path).events[0]["text"] == "x" * 100
 
 
-def test_full_disk_raises_and_the_next_line_stands_alone(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_raises_and_the_next_line_stands_alone(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     writer = journal.Journal(path, "a")
     writer.write("note")
     real, calls = os.write, []
@@ -147,8 +166,14 @@ def test_full_disk_raises_and_the_next_line_stands_alone(path: Path, monkeypatch
         (b'{"v": 1, "seq": 1, "id": "a", "t": 1e999, "event": "x"}', "lacks"),
         (b'{"v": 1, "seq": 1, "id": "a", "t": ' + b"9" * 400 + b', "event": "x"}', "lacks"),
         (b'{"v": 1, "seq": 1, "id": 7, "t": 1, "event": "x"}', "lacks"),
-        (b'{"v": 1, "seq": 1, "id": "a", "t": 1, "event": "epoch", "epoch": 1}', "epoch without a number"),
-        (b'{"v": 1, "seq": 1, "id": "a", "t": 1, "event": "built", "build_seconds": "x", "parameters": 1}', "built"),
+        (
+            b'{"v": 1, "seq": 1, "id": "a", "t": 1, "event": "epoch", "epoch": 1}',
+            "epoch without a number",
+        ),
+        (
+            b'{"v": 1, "seq": 1, "id": "a", "t": 1, "event": "built", "build_seconds": "x", "parameters": 1}',
+            "built",
+        ),
         (b'{"v": 1, "seq": 1, "id": "a", "t": 1, "event": "end"}', "end without text in state"),
     ],
 )
@@ -190,7 +215,11 @@ def test_the_job_says_whose_journal_it_is(path: Path) -> None:
     }  # fmt: skip
     path.write_bytes(foreign + line(0, "job", **job) + line(1, **epoch(1)))
     contents = journal.read(path)
-    assert contents.first("job") is not None and len(contents.all("epoch")) == 1 and contents.left_out == 4
+    assert (
+        contents.first("job") is not None
+        and len(contents.all("epoch")) == 1
+        and contents.left_out == 4
+    )
 
 
 def test_follower_waits_for_the_other_half(path: Path) -> None:

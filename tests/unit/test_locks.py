@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.locks import device_lock
+from experiments.system.locks import device_lock
 
 FORK = multiprocessing.get_context("fork")
 
@@ -31,7 +31,9 @@ class Run:
 
     def __init__(self, sharing: bool) -> None:
         self.inside, self.leave, self.said = FORK.Event(), FORK.Event(), FORK.Queue()
-        self.process = FORK.Process(target=measure, args=(sharing, self.inside, self.leave, self.said), daemon=True)
+        self.process = FORK.Process(
+            target=measure, args=(sharing, self.inside, self.leave, self.said), daemon=True
+        )
         self.process.start()
 
     def end(self) -> str:

@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from experiments import process
-from experiments.process import Worker
+from experiments.system import process
+from experiments.system.process import Worker
 
 NEVER = lambda: None  # noqa: E731 - no limit
 
@@ -77,7 +77,9 @@ def test_parent_sleeps_while_nothing_happens(tmp_path: Path) -> None:
     assert time.process_time() - before < 0.05
 
 
-def test_news_is_taken_when_its_notice_was_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_news_is_taken_when_its_notice_was_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(process, "TICK_SECONDS", 0.1)
     worker = start(tmp_path, "time.sleep(0.7)")
     news: list[int] = []
@@ -98,7 +100,9 @@ def test_deadline_ends_the_whole_group_within_seconds(tmp_path: Path) -> None:
         time.sleep(600)
         """,
     )
-    pids = [int(pid) for pid in wait_for(tmp_path / "pids").split()] + [int(wait_for(tmp_path / "grandchild"))]
+    pids = [int(pid) for pid in wait_for(tmp_path / "pids").split()] + [
+        int(wait_for(tmp_path / "grandchild"))
+    ]
     begin = time.monotonic()
     end = worker.follow(lambda: None, lambda: (begin + 0.3, "epoch"))
     worker.close()
@@ -202,7 +206,9 @@ def test_affinity(tmp_path: Path) -> None:
     one = min(os.sched_getaffinity(0))
     path = tmp_path / "worker.py"
     path.write_text("import os; print(sorted(os.sched_getaffinity(0)))")
-    worker = Worker([sys.executable, str(path)], dict(os.environ), tmp_path, tmp_path / "worker.log")
+    worker = Worker(
+        [sys.executable, str(path)], dict(os.environ), tmp_path, tmp_path / "worker.log"
+    )
     worker.start([one])
     worker.follow(lambda: None, NEVER)
     worker.close()
@@ -248,5 +254,7 @@ def test_output_of_a_short_command(tmp_path: Path) -> None:
 
 def test_command_that_takes_too_long_ends_with_its_helpers(tmp_path: Path) -> None:
     with pytest.raises(subprocess.TimeoutExpired):
-        process.output_of(["sh", "-c", "sleep 600 & echo $! > pid; wait"], os.environ, 0.5, tmp_path)
+        process.output_of(
+            ["sh", "-c", "sleep 600 & echo $! > pid; wait"], os.environ, 0.5, tmp_path
+        )
     assert gone(int((tmp_path / "pid").read_text()), 2)

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from analysis import __main__ as command
-from analysis import report, store
+from analysis.report import build
+from analysis.store import read
 from experiments import names
 from tests import planted
 from tests.planted import run
@@ -54,7 +55,7 @@ class Text(HTMLParser):
 
 def page_of(uri: str, **options: str) -> Text:
     """The report of a store, parsed; it asks for nothing and runs nothing but its own script."""
-    text = Text(report.build(store.read(uri), **options))
+    text = Text(build.build(read.read(uri), **options))
     assert text.scripts == 1
     assert text.fetched == []
     assert "<script" not in text.text.replace("<script>alert(1)", "")
@@ -72,16 +73,23 @@ def test_one_run_supports_no_claim(planted_store: Make, kbb_cache: Path) -> None
 def test_one_run_each_is_told_as_that(planted_store: Make, kbb_cache: Path) -> None:
     runs = [run("mnist_mlp", "jax", seconds=0.5), run("mnist_mlp", "torch", seconds=1.0)]
     text = page_of(planted_store(runs)).text
-    assert "JAX took 0.500 s per epoch, PyTorch 2.0× as long; one run each support no claim." in text
+    assert (
+        "JAX took 0.500 s per epoch, PyTorch 2.0× as long; one run each support no claim." in text
+    )
     assert "a first look" in text
 
 
 def test_planted_differences_and_ties_are_said(planted_store: Make, kbb_cache: Path) -> None:
     seconds = {"jax": 0.5, "tensorflow2": 0.502, "torch": 1.0}
-    runs = [run("mnist_mlp", backend, seconds=value, noise=0.004, repetition=repetition)
-            for backend, value in seconds.items() for repetition in range(1, 6)]
+    runs = [
+        run("mnist_mlp", backend, seconds=value, noise=0.004, repetition=repetition)
+        for backend, value in seconds.items()
+        for repetition in range(1, 6)
+    ]
     text = page_of(planted_store(runs)).text
-    assert re.search(r"no difference could be shown between (JAX and TensorFlow 2|TensorFlow 2 and JAX)", text)
+    assert re.search(
+        r"no difference could be shown between (JAX and TensorFlow 2|TensorFlow 2 and JAX)", text
+    )
     assert re.search(r"PyTorch takes 2\.0× \[1\.9\d, 2\.0\d\] as long", text)
     assert "well supported" in text
     assert "SYNTHETIC" not in text
@@ -90,13 +98,27 @@ def test_planted_differences_and_ties_are_said(planted_store: Make, kbb_cache: P
 def test_synthetic_data_is_said_loudly(planted_store: Make, kbb_cache: Path) -> None:
     runs = list(planted.grid(("mnist_mlp",), ("jax", "torch"), 3, data_source="synthetic"))
     text = page_of(planted_store(runs)).text
-    assert text.index("Synthetic data. 6 of 6 runs trained on made-up data") < text.index("Which backend")
+    assert text.index("Synthetic data. 6 of 6 runs trained on made-up data") < text.index(
+        "Which backend"
+    )
     assert "SYNTHETIC data: speed only, its quality means nothing" in text
 
 
-def test_a_run_that_ended_early_does_not_hide_that_data_are_synthetic(planted_store: Make, kbb_cache: Path) -> None:
-    early = run(backend="jax", state=names.ENGINE_UNSOUND, data_source="synthetic", start_time=planted.START - 1000)
-    for tag in (names.TAG_PROTOCOL, names.TAG_DEVICE_NAME, names.TAG_DEVICE_KIND, names.TAG_DATA_SOURCE):
+def test_a_run_that_ended_early_does_not_hide_that_data_are_synthetic(
+    planted_store: Make, kbb_cache: Path
+) -> None:
+    early = run(
+        backend="jax",
+        state=names.ENGINE_UNSOUND,
+        data_source="synthetic",
+        start_time=planted.START - 1000,
+    )
+    for tag in (
+        names.TAG_PROTOCOL,
+        names.TAG_DEVICE_NAME,
+        names.TAG_DEVICE_KIND,
+        names.TAG_DATA_SOURCE,
+    ):
         del early.tags[tag]
     del early.params[names.PARAM_THREADS]
     runs = [early, *planted.grid(("mnist_mlp",), ("jax", "torch"), 3, data_source="synthetic")]
@@ -111,17 +133,38 @@ def test_ends_without_figures_are_gaps(planted_store: Make, kbb_cache: Path) -> 
     going.status = "RUNNING"
     del going.tags[names.TAG_STATE]
     nameless = run(backend="theano", state=names.NOT_INSTALLED)
-    for tag in (names.TAG_PROTOCOL, names.TAG_DEVICE_NAME, names.TAG_DEVICE_KIND, names.TAG_DATA_SOURCE):
+    for tag in (
+        names.TAG_PROTOCOL,
+        names.TAG_DEVICE_NAME,
+        names.TAG_DEVICE_KIND,
+        names.TAG_DATA_SOURCE,
+    ):
         del nameless.tags[tag]
     one_epoch = run(backend="tensorflow", epochs=1)
     for metric in [name for name in one_epoch.metrics if name.startswith("steady")]:
         del one_epoch.metrics[metric]
     runs = [
-        run(backend="jax", metrics={"steady_train_seconds": math.nan, "last_val_accuracy": math.nan}),
-        run(backend="tensorflow2", metrics={"steady_train_seconds": math.inf, "last_loss": -math.inf}),
-        run(backend="cntk", state=names.TIMEOUT, tags={names.TAG_REASON: "timeouts.total=60 s passed"}),
-        run(backend="jax", state=names.DIVERGED, repetition=2, tags={names.TAG_REASON: "loss is nan"}),
-        going, nameless, one_epoch,
+        run(
+            backend="jax", metrics={"steady_train_seconds": math.nan, "last_val_accuracy": math.nan}
+        ),
+        run(
+            backend="tensorflow2",
+            metrics={"steady_train_seconds": math.inf, "last_loss": -math.inf},
+        ),
+        run(
+            backend="cntk",
+            state=names.TIMEOUT,
+            tags={names.TAG_REASON: "timeouts.total=60 s passed"},
+        ),
+        run(
+            backend="jax",
+            state=names.DIVERGED,
+            repetition=2,
+            tags={names.TAG_REASON: "loss is nan"},
+        ),
+        going,
+        nameless,
+        one_epoch,
     ]
     text = page_of(planted_store(runs)).text
     assert "1 run still going" in text
@@ -152,12 +195,30 @@ def test_whatever_a_store_holds_stays_text(planted_store: Make, kbb_cache: Path)
     for repetition in (1, 2, 3):
         for backend in ("jax", "torch"):
             evil = run("mnist_mlp", backend, repetition=repetition, noise=0.01)
-            for tag in (names.TAG_DEVICE_NAME, names.TAG_HOST, names.TAG_REASON, names.TAG_NOTES, names.TAG_COMMIT,
-                        names.TAG_DATA_WARNING, names.TAG_DATA_DIGEST, names.TAG_DATA_SOURCE, names.TAG_FLAGS,
-                        names.TAG_PROTOCOL):
+            for tag in (
+                names.TAG_DEVICE_NAME,
+                names.TAG_HOST,
+                names.TAG_REASON,
+                names.TAG_NOTES,
+                names.TAG_COMMIT,
+                names.TAG_DATA_WARNING,
+                names.TAG_DATA_DIGEST,
+                names.TAG_DATA_SOURCE,
+                names.TAG_FLAGS,
+                names.TAG_PROTOCOL,
+            ):
                 evil.tags[tag] = EVIL
-            evil.params.update({names.PARAM_TASK: EVIL, names.PARAM_BACKEND: EVIL + backend, "version.jax": EVIL,
-                                names.PARAM_PROFILE: EVIL, "hp.x": EVIL, "host.x": EVIL, "setting.x": EVIL})
+            evil.params.update(
+                {
+                    names.PARAM_TASK: EVIL,
+                    names.PARAM_BACKEND: EVIL + backend,
+                    "version.jax": EVIL,
+                    names.PARAM_PROFILE: EVIL,
+                    "hp.x": EVIL,
+                    "host.x": EVIL,
+                    "setting.x": EVIL,
+                }
+            )
             evil.name = EVIL
             runs.append(evil)
     runs.append(run(backend="jax", state=names.FAILED, tags={names.TAG_REASON: EVIL}))
@@ -166,45 +227,47 @@ def test_whatever_a_store_holds_stays_text(planted_store: Make, kbb_cache: Path)
 
 
 def test_links_lead_to_a_known_server_only(planted_store: Make, kbb_cache: Path) -> None:
-    reading = store.read(planted_store(planted.grid(("mnist_mlp",), ("jax", "torch"), 1)))
-    assert "/#/experiments/" not in report.build(reading)
-    linked = report.build(reading, "https://host/mlflow/")
+    reading = read.read(planted_store(planted.grid(("mnist_mlp",), ("jax", "torch"), 1)))
+    assert "/#/experiments/" not in build.build(reading)
+    linked = build.build(reading, "https://host/mlflow/")
     run_id = reading.frame["run_id"].iloc[0]
     assert f'href="https://host/mlflow/#/experiments/1/runs/{run_id}"' in linked
     assert "compareRunsMode=CHART" in linked
 
 
 def test_a_password_in_the_address_is_not_printed(planted_store: Make, kbb_cache: Path) -> None:
-    reading = store.read(planted_store([run(state=names.FAILED)]))
-    text = report.build(dataclasses.replace(reading, uri="https://me:secret@host:5000/"))
+    reading = read.read(planted_store([run(state=names.FAILED)]))
+    text = build.build(dataclasses.replace(reading, uri="https://me:secret@host:5000/"))
     assert "secret" not in text
     assert "https://host:5000/#/experiments" in text
 
 
 def test_the_same_runs_make_the_same_page(planted_store: Make, kbb_cache: Path) -> None:
-    reading = store.read(planted_store(planted.grid(("mnist_mlp",), ("jax", "torch"), 3)))
-    first, second = (re.sub(r"Made [\d: -]+ UTC", "", report.build(reading)) for _ in range(2))
+    reading = read.read(planted_store(planted.grid(("mnist_mlp",), ("jax", "torch"), 3)))
+    first, second = (re.sub(r"Made [\d: -]+ UTC", "", build.build(reading)) for _ in range(2))
     assert first == second
 
 
 def test_a_hundred_runs_stay_small(planted_store: Make, kbb_cache: Path) -> None:
-    reading = store.read(planted_store(planted.grid(repetitions=3)))
+    reading = read.read(planted_store(planted.grid(repetitions=3)))
     assert len(reading.frame) == 108
-    assert len(report.build(reading)) < 3_000_000
+    assert len(build.build(reading)) < 3_000_000
 
 
-def test_more_runs_than_dots_are_thinned_and_listed_in_full(planted_store: Make, kbb_cache: Path) -> None:
-    from analysis import figures, inventory
-    from analysis.settings import measured, settings
+def test_more_runs_than_dots_are_thinned_and_listed_in_full(
+    planted_store: Make, kbb_cache: Path
+) -> None:
+    from analysis.compare.scenarios import measured, settings
+    from analysis.report import runs, speed
 
-    reading = store.read(planted_store(planted.grid(("mnist_mlp",), ("jax",), 300)))
+    reading = read.read(planted_store(planted.grid(("mnist_mlp",), ("jax",), 300)))
     own = measured(reading.frame)
     (member,) = settings(own)[0].members
     assert len(member.dots) == len(member.times) == 300
-    sample = figures._sample(member)
-    assert len(sample.values) == figures.MAX_DOTS
+    sample = speed._sample(member)
+    assert len(sample.values) == speed.MAX_DOTS
     assert (min(sample.values), max(sample.values)) == (min(member.times), max(member.times))
-    lists = inventory.build(own, None, "")
+    lists = runs.build(own, None, "")
     assert lists.runs is not None
     assert len(lists.runs.rows) == 300
 
@@ -224,22 +287,27 @@ def test_bad_input_is_told_in_one_line(
 ) -> None:
     good, output = planted_store([run()]), str(tmp_path / "out.html")
     assert "must be an http:// or https:// address" in told(
-        capsys, "--uri", good, "-o", output, "--ui-url", "javascript:alert(1)")
-    assert str(tmp_path / "nowhere") in told(capsys, "--uri", good, "-o", str(tmp_path / "nowhere" / "out.html"))
+        capsys, "--uri", good, "-o", output, "--ui-url", "javascript:alert(1)"
+    )
+    assert str(tmp_path / "nowhere") in told(
+        capsys, "--uri", good, "-o", str(tmp_path / "nowhere" / "out.html")
+    )
     assert str(tmp_path) in told(capsys, "--uri", good, "-o", str(tmp_path))
     assert "import-published" in told(capsys, "--uri", planted_store([]), "-o", output)
     assert "no store at" in told(capsys, "--uri", f"sqlite:///{tmp_path / 'none.db'}", "-o", output)
     assert not Path(output).exists()
 
 
-def test_a_report_that_cannot_be_replaced_stays(planted_store: Make, kbb_cache: Path, tmp_path: Path) -> None:
+def test_a_report_that_cannot_be_replaced_stays(
+    planted_store: Make, kbb_cache: Path, tmp_path: Path
+) -> None:
     from experiments.errors import UserError
 
     folder = tmp_path / "report.html"
     folder.mkdir()
     (folder / "kept").touch()
     with pytest.raises(UserError, match="cannot be written"):
-        report.write(store.read(planted_store([run()])), folder)
+        build.write(read.read(planted_store([run()])), folder)
     assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".new")] == []
     assert (folder / "kept").exists()
 

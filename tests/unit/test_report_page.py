@@ -7,7 +7,8 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from analysis import links, page, palette, plots, svg
+from analysis import numbers
+from analysis.report import links, page, palette, plots, svg
 from experiments.errors import ConfigError
 
 EVIL = "<script>alert('x')</script>\"'&"
@@ -25,7 +26,9 @@ def test_an_svg_stands_alone_and_shares_no_id() -> None:
         root = ET.fromstring(text)
         ids = [node.get("id") for node in root.iter() if node.get("id")]
         assert len(ids) == len(set(ids)) > 0
-        targets = re.findall(r"url\(#([^)]+)\)", text) + [h[1:] for h in re.findall(r'href="([^"]*)"', text)]
+        targets = re.findall(r"url\(#([^)]+)\)", text) + [
+            h[1:] for h in re.findall(r'href="([^"]*)"', text)
+        ]
         assert targets
         assert set(targets) <= set(ids)
         assert "http" not in text
@@ -67,8 +70,12 @@ def test_a_log_axis_is_named_as_one() -> None:
 
 
 def test_a_heat_map_reads_without_its_colours() -> None:
-    values = {("a", "x"): (1.0, "1.0×"), ("a", "y"): (52.0, "52×"), ("b", "x"): (None, "failed"),
-              ("b", "y"): (3.0, "3.0×")}
+    values = {
+        ("a", "x"): (1.0, "1.0×"),
+        ("a", "y"): (52.0, "52×"),
+        ("b", "x"): (None, "failed"),
+        ("b", "y"): (3.0, "3.0×"),
+    }
     with plots.drawing():
         figure = plots.heat_map(["a", "b"], ["x", "y"], lambda row, column: values[row, column])
     assert {text.get_text() for text in figure.axes[0].texts} == {"1.0×", "52×", "failed", "3.0×"}
@@ -76,18 +83,43 @@ def test_a_heat_map_reads_without_its_colours() -> None:
 
 def test_everything_from_outside_is_escaped() -> None:
     cell = page.Cell(EVIL, EVIL, extra=EVIL, href="#" + EVIL, note=EVIL)
-    grid = page.Grid("t", EVIL, [page.Column(EVIL, EVIL, note=EVIL, choices=True)], [[cell], [cell]], [EVIL], True)
+    grid = page.Grid(
+        "t",
+        EVIL,
+        [page.Column(EVIL, EVIL, note=EVIL, choices=True)],
+        [[cell], [cell]],
+        [EVIL],
+        True,
+    )
     figure = page.FigureBlock("f", EVIL, EVIL, [page.Panel(panel("a"), EVIL)], [], grid)
     evil = page.Sentence(EVIL, EVIL)
-    text = page.render(page.Page(
-        title=EVIL, scope=EVIL, loud=[page.Loud(EVIL, EVIL)], overall=[EVIL],
-        answers=[page.Answer(EVIL, EVIL, [page.Verdict(EVIL, EVIL, EVIL, "#" + EVIL)], True)], remarks=[EVIL],
-        findings=[page.SentenceGroup(EVIL, [evil], [evil])], tables_note=EVIL, tables=[page.GridGroup(EVIL, [grid])],
-        wide=[page.GridGroup(EVIL, [grid])], marks=[(EVIL, EVIL)], figures=[figure],
-        published_note=EVIL, errata=[evil], published=[page.GridGroup(EVIL, [grid])], runs=grid,
-        chart_url="#" + EVIL, flags=grid, environments_note=EVIL, environments=[page.Block(EVIL, [(EVIL, EVIL)])],
-        protocols=[page.Block(EVIL, [(EVIL, EVIL)])], reproduce=[page.Step(EVIL, EVIL)], footer=EVIL,
-    ))
+    text = page.render(
+        page.Page(
+            title=EVIL,
+            scope=EVIL,
+            loud=[page.Loud(EVIL, EVIL)],
+            overall=[EVIL],
+            answers=[page.Answer(EVIL, EVIL, [page.Verdict(EVIL, EVIL, EVIL, "#" + EVIL)], True)],
+            remarks=[EVIL],
+            findings=[page.SentenceGroup(EVIL, [evil], [evil])],
+            tables_note=EVIL,
+            tables=[page.GridGroup(EVIL, [grid])],
+            wide=[page.GridGroup(EVIL, [grid])],
+            marks=[(EVIL, EVIL)],
+            figures=[figure],
+            published_note=EVIL,
+            errata=[evil],
+            published=[page.GridGroup(EVIL, [grid])],
+            runs=grid,
+            chart_url="#" + EVIL,
+            flags=grid,
+            environments_note=EVIL,
+            environments=[page.Block(EVIL, [(EVIL, EVIL)])],
+            protocols=[page.Block(EVIL, [(EVIL, EVIL)])],
+            reproduce=[page.Step(EVIL, EVIL)],
+            footer=EVIL,
+        )
+    )
     assert text.count("<script>") == 1, "the page's own"
     assert "<script>alert" not in text
     assert not re.search(r'="[^"]*<script', text)
@@ -105,12 +137,23 @@ def test_the_policy_allows_the_pages_own_script_and_no_request() -> None:
     assert not re.search(r'(?:src|href)="(?!#|data:,)', text)
 
 
-@pytest.mark.parametrize(("value", "text"), [
-    (None, "–"), (float("nan"), "–"), (float("inf"), "∞"), (0.0, "0"), (0.012345, "0.0123"), (1.5, "1.50"),
-    (123456.0, "123,456"), (99.96, "100"), (-2.5, "-2.50"), (1e-9, "0.00000000100"),
-])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "–"),
+        (float("nan"), "–"),
+        (float("inf"), "∞"),
+        (0.0, "0"),
+        (0.012345, "0.0123"),
+        (1.5, "1.50"),
+        (123456.0, "123,456"),
+        (99.96, "100"),
+        (-2.5, "-2.50"),
+        (1e-9, "0.00000000100"),
+    ],
+)
 def test_numbers_for_reading(value: float | None, text: str) -> None:
-    assert page.short(value) == text
+    assert numbers.short(value) == text
 
 
 def test_addresses_in_mlflow() -> None:
@@ -120,12 +163,15 @@ def test_addresses_in_mlflow() -> None:
     assert links.ui_address("http://[::1]:5000/", "sqlite:///x") == "http://[::1]:5000"
     assert links.run_page(ui, "7", "ab/c") == "https://host:5000/mlflow/#/experiments/7/runs/ab%2Fc"
     assert links.compare_page(ui, "7", ["a", "b"]) == (
-        "https://host:5000/mlflow/#/compare-runs?runs=%5B%22a%22%2C%22b%22%5D&experiments=%5B%227%22%5D")
+        "https://host:5000/mlflow/#/compare-runs?runs=%5B%22a%22%2C%22b%22%5D&experiments=%5B%227%22%5D"
+    )
     assert links.compare_page(ui, "7", ["a"]) is None
     assert links.run_page(None, "7", "a") is links.chart_page(None, "7") is None
 
 
-@pytest.mark.parametrize("address", ["javascript:alert(1)", "host:5000", "http://", "ftp://host", "http://[::1", "x"])
+@pytest.mark.parametrize(
+    "address", ["javascript:alert(1)", "host:5000", "http://", "ftp://host", "http://[::1", "x"]
+)
 def test_no_other_address_becomes_a_link(address: str) -> None:
     with pytest.raises(ConfigError, match="must be an http:// or https:// address"):
         links.ui_address(address, "sqlite:///x")

@@ -28,7 +28,9 @@ def test_activations_have_their_closed_forms():
     np.testing.assert_allclose(reference.relu(x), [0, 0, 0, 0, 1, 2.5, 4])
     np.testing.assert_allclose(reference.sigmoid(x), 1 / (1 + np.exp(-x)), rtol=1e-14)
     np.testing.assert_allclose(reference.hard_sigmoid(x), [0, 0, 0.3, 0.5, 0.7, 1, 1], atol=1e-15)
-    np.testing.assert_allclose(reference.softmax(np.log([[1.0, 2.0, 3.0]])), [[1 / 6, 2 / 6, 3 / 6]], rtol=1e-14)
+    np.testing.assert_allclose(
+        reference.softmax(np.log([[1.0, 2.0, 3.0]])), [[1 / 6, 2 / 6, 3 / 6]], rtol=1e-14
+    )
     np.testing.assert_allclose(reference.softmax(np.array([[1e4, 0.0]])), [[1.0, 0.0]])
     assert reference.sigmoid(np.array(-1e4)) == 0.0
 
@@ -64,15 +66,21 @@ def test_pooling_takes_whole_windows_only(random):
     result = reference.max_pooling(x, 2)
     assert result.shape == (2, 2, 3, 3)
     for n, r, c, k in np.ndindex(*result.shape):
-        assert result[n, r, c, k] == max(x[n, 2 * r + i, 2 * c + j, k] for i in (0, 1) for j in (0, 1))
+        assert result[n, r, c, k] == max(
+            x[n, 2 * r + i, 2 * c + j, k] for i in (0, 1) for j in (0, 1)
+        )
     np.testing.assert_allclose(reference.global_average_pooling(x[0]), x[0].sum(axis=1) / 6)
 
 
 def test_embedding_and_dense(random):
     table = random.normal(size=(4, 3))
-    np.testing.assert_array_equal(reference.embedding(np.array([[3, 0]]), table), [[table[3], table[0]]])
+    np.testing.assert_array_equal(
+        reference.embedding(np.array([[3, 0]]), table), [[table[3], table[0]]]
+    )
     np.testing.assert_allclose(
-        reference.dense(np.array([[1.0, 2.0]]), np.array([[1.0], [10.0]]), np.array([0.5])), [[21.5]])
+        reference.dense(np.array([[1.0, 2.0]]), np.array([[1.0], [10.0]]), np.array([0.5])),
+        [[21.5]],
+    )
 
 
 @pytest.mark.parametrize("gate", cases.GATES)
@@ -80,13 +88,20 @@ def test_lstm_follows_the_equations_one_number_at_a_time(gate):
     def act(z):
         return 1 / (1 + math.exp(-z)) if gate == "sigmoid" else min(max(0.2 * z + 0.5, 0.0), 1.0)
 
-    xs, w, u, b = [0.7, -1.3, 2.0], [0.5, -0.4, 1.1, 0.3], [0.2, 0.6, -0.7, 0.9], [0.1, 1.0, -0.2, 0.05]
+    xs, w, u, b = (
+        [0.7, -1.3, 2.0],
+        [0.5, -0.4, 1.1, 0.3],
+        [0.2, 0.6, -0.7, 0.9],
+        [0.1, 1.0, -0.2, 0.05],
+    )
     h = c = 0.0
     for x in xs:
         i, f, g, o = (w[n] * x + u[n] * h + b[n] for n in range(4))
         c = act(f) * c + act(i) * math.tanh(g)
         h = act(o) * math.tanh(c)
-    result = reference.lstm(np.array(xs).reshape(1, 3, 1), np.array([w]), np.array([u]), np.array(b), gate)
+    result = reference.lstm(
+        np.array(xs).reshape(1, 3, 1), np.array([w]), np.array([u]), np.array(b), gate
+    )
     assert result.shape == (1, 1)
     assert result[0, 0] == pytest.approx(h, rel=1e-13)
 
@@ -100,7 +115,10 @@ def test_lstm_with_open_gates_adds_up(random):
 
 
 def test_bidirectional_reads_both_ways(random):
-    x, weights = random.normal(size=(2, 5, 3)), [random.normal(size=shape) for shape in 2 * ((3, 8), (2, 8), (8,))]
+    x, weights = (
+        random.normal(size=(2, 5, 3)),
+        [random.normal(size=shape) for shape in 2 * ((3, 8), (2, 8), (8,))],
+    )
     both = reference.bidirectional_lstm(x, *weights, gate="sigmoid")
     np.testing.assert_allclose(both[:, :2], reference.lstm(x, *weights[:3], "sigmoid"))
     np.testing.assert_allclose(both[:, 2:], reference.lstm(x[:, ::-1], *weights[3:], "sigmoid"))
@@ -109,9 +127,12 @@ def test_bidirectional_reads_both_ways(random):
 def test_losses_have_their_closed_forms():
     uniform, labels = np.full((4, 5), 0.2), np.eye(5)[:4]
     assert reference.categorical_crossentropy(labels, uniform) == pytest.approx(math.log(5))
-    assert reference.binary_crossentropy(np.array([[1.0], [0.0]]), np.array([[0.8], [0.4]])) == pytest.approx(
-        -(math.log(0.8) + math.log(0.6)) / 2)
-    assert reference.categorical_crossentropy(np.eye(2), np.eye(2)[::-1]) == pytest.approx(-math.log(1e-7), rel=1e-6)
+    assert reference.binary_crossentropy(
+        np.array([[1.0], [0.0]]), np.array([[0.8], [0.4]])
+    ) == pytest.approx(-(math.log(0.8) + math.log(0.6)) / 2)
+    assert reference.categorical_crossentropy(np.eye(2), np.eye(2)[::-1]) == pytest.approx(
+        -math.log(1e-7), rel=1e-6
+    )
     assert reference.mean_squared_error(np.array([[1.0, 2.0]]), np.array([[3.0, 2.0]])) == 2.0
 
 
@@ -123,7 +144,9 @@ def test_differences_agree_with_derivatives_known_in_closed_form(random):
     labels = np.eye(5)[[0, 2, 4, 4]]
 
     def loss(arrays):
-        return reference.categorical_crossentropy(labels, reference.softmax(reference.dense(x, *arrays)))
+        return reference.categorical_crossentropy(
+            labels, reference.softmax(reference.dense(x, *arrays))
+        )
 
     by_kernel, by_bias = differences.gradients(loss, [kernel, bias])
     slope = (reference.softmax(reference.dense(x, kernel, bias)) - labels) / 4
@@ -136,13 +159,15 @@ def test_differences_of_a_convolution_agree_with_its_transpose(random):
     upstream = random.normal(size=(2, 2, 3, 3))
 
     def output(arrays):
-        return float((upstream * reference.conv2d(arrays[0], arrays[1], np.zeros(3), "valid")).sum())
+        return float(
+            (upstream * reference.conv2d(arrays[0], arrays[1], np.zeros(3), "valid")).sum()
+        )
 
     by_x, by_kernel = differences.gradients(output, [x, kernel])
     expected_x, expected_kernel = np.zeros_like(x), np.zeros_like(kernel)
     for i, j in np.ndindex(3, 3):
-        expected_x[:, i:i + 2, j:j + 3] += upstream @ kernel[i, j].T
-        expected_kernel[i, j] = np.einsum("nrck,nrcf->kf", x[:, i:i + 2, j:j + 3], upstream)
+        expected_x[:, i : i + 2, j : j + 3] += upstream @ kernel[i, j].T
+        expected_kernel[i, j] = np.einsum("nrck,nrcf->kf", x[:, i : i + 2, j : j + 3], upstream)
     np.testing.assert_allclose(by_x, expected_x, atol=1e-8)
     np.testing.assert_allclose(by_kernel, expected_kernel, atol=1e-8)
 
@@ -155,13 +180,17 @@ def test_differences_of_an_lstm_agree_with_complex_steps(random):
     def total(arrays):
         return reference.lstm(x, *arrays, "sigmoid")[:, 0].sum()
 
-    found = differences.gradients(lambda arrays: float(_complex_lstm(x, *arrays).sum().real), weights)
+    found = differences.gradients(
+        lambda arrays: float(_complex_lstm(x, *arrays).sum().real), weights
+    )
     assert total(weights) == pytest.approx(_complex_lstm(x, *weights).sum().real, rel=1e-13)
     for number, weight in enumerate(weights):
         for index in np.ndindex(*weight.shape):
             moved = [array.astype(complex) for array in weights]
             moved[number][index] += 1e-30j
-            assert found[number][index] == pytest.approx(_complex_lstm(x, *moved).sum().imag / 1e-30, abs=1e-9)
+            assert found[number][index] == pytest.approx(
+                _complex_lstm(x, *moved).sum().imag / 1e-30, abs=1e-9
+            )
 
 
 def _complex_lstm(x, kernel, recurrent, bias):
@@ -174,11 +203,15 @@ def _complex_lstm(x, kernel, recurrent, bias):
 
 
 def test_relative_error_counts_shapes_and_nan_as_wrong():
-    assert differences.relative_error(np.array([1.0, 2.2]), np.array([1.0, 2.0])) == pytest.approx(0.1)
+    assert differences.relative_error(np.array([1.0, 2.2]), np.array([1.0, 2.0])) == pytest.approx(
+        0.1
+    )
     assert differences.relative_error(np.zeros(3), np.zeros(3)) == 0.0
     assert differences.relative_error(np.zeros(3), np.zeros((3, 1))) == math.inf
     assert math.isnan(differences.relative_error(np.array([1.0, np.nan]), np.ones(2)))
-    assert math.isnan(differences.worst_error([np.ones(1), np.array([np.nan])], [np.ones(1), np.ones(1)]))
+    assert math.isnan(
+        differences.worst_error([np.ones(1), np.array([np.nan])], [np.ones(1), np.ones(1)])
+    )
     assert differences.worst_error([np.ones(1)], [np.ones(1), np.ones(1)]) == math.inf
 
 
@@ -229,7 +262,11 @@ def test_cases_tell_gates_directions_and_flips_apart():
     x, weights = hard.inputs.astype(float), hard.weights
     right = hard.forward()
     keras3 = _with_gate(x, weights, lambda z: np.clip(z / 6 + 0.5, 0, 1))
-    for other in (keras3, reference.lstm(x, *weights, "sigmoid"), reference.lstm(x[:, ::-1], *weights, "hard_sigmoid")):
+    for other in (
+        keras3,
+        reference.lstm(x, *weights, "sigmoid"),
+        reference.lstm(x[:, ::-1], *weights, "hard_sigmoid"),
+    ):
         assert differences.relative_error(other, right) > 1000 * FORWARD_LIMIT
     conv = next(case for case in cases.feedforward() if case.name == "conv2d.same")
     flipped = conv.apply(conv.inputs.astype(float), conv.weights[0][::-1, ::-1], conv.weights[1])
@@ -248,9 +285,18 @@ def test_under_keras_2_every_pair_of_settings_occurs():
     names = [case.name for case in cases.recurrent(2)]
     pairs = {("bidirectional" in name, "hard" in name) for name in names}
     assert pairs == {(False, False), (False, True), (True, False), (True, True)}
-    assert {("hard" in name, name[-1]) for name in names} == {(True, "1"), (True, "2"), (False, "1"), (False, "2")}
+    assert {("hard" in name, name[-1]) for name in names} == {
+        (True, "1"),
+        (True, "2"),
+        (False, "1"),
+        (False, "2"),
+    }
     assert {("bidirectional" in name, name[-1]) for name in names} == {
-        (True, "1"), (True, "2"), (False, "1"), (False, "2")}
+        (True, "1"),
+        (True, "2"),
+        (False, "1"),
+        (False, "2"),
+    }
 
 
 def test_both_generations_have_the_same_numbers():

@@ -11,7 +11,7 @@ import pytest
 
 from experiments.worker.selfcheck import __main__ as command
 from experiments.worker.selfcheck import differences, optimizers, steps
-from experiments.worker.selfcheck.plants import Plant
+from experiments.worker.selfcheck.faults import Plant
 from experiments.worker.selfcheck.report import Report
 
 # ---- optimizers ------------------------------------------------------------------------------------------------
@@ -25,13 +25,21 @@ def test_first_steps_have_their_closed_forms():
         return steps.ReferenceOptimizer(specification).step(np.zeros(2), slope)
 
     np.testing.assert_allclose(moved(rmsprop), -0.001 * np.sign(slope) / math.sqrt(0.1), rtol=1e-6)
-    np.testing.assert_allclose(moved(adadelta), -slope * 1e-4 / np.sqrt(0.05 * slope ** 2 + 1e-8), rtol=1e-12)
+    np.testing.assert_allclose(
+        moved(adadelta), -slope * 1e-4 / np.sqrt(0.05 * slope**2 + 1e-8), rtol=1e-12
+    )
     np.testing.assert_allclose(moved(adam), -0.001 * np.sign(slope), rtol=1e-5)
     np.testing.assert_allclose(moved({"name": "sgd", "learning_rate": 0.5}), -0.5 * slope)
 
 
 def test_adam_is_the_algorithm_of_the_paper():
-    specification = {"name": "adam", "learning_rate": 0.01, "beta_1": 0.9, "beta_2": 0.99, "epsilon": 0.0}
+    specification = {
+        "name": "adam",
+        "learning_rate": 0.01,
+        "beta_1": 0.9,
+        "beta_2": 0.99,
+        "epsilon": 0.0,
+    }
     optimizer = steps.ReferenceOptimizer(specification)
     weight, theta = np.array([1.0]), 1.0
     m = v = 0.0
@@ -39,7 +47,7 @@ def test_adam_is_the_algorithm_of_the_paper():
         g = math.sin(t) + theta
         weight = optimizer.step(weight, np.array([g]))
         m, v = 0.9 * m + 0.1 * g, 0.99 * v + 0.01 * g * g
-        theta -= 0.01 * (m / (1 - 0.9 ** t)) / math.sqrt(v / (1 - 0.99 ** t))
+        theta -= 0.01 * (m / (1 - 0.9**t)) / math.sqrt(v / (1 - 0.99**t))
         assert weight[0] == pytest.approx(theta, rel=1e-12)
 
 
@@ -58,20 +66,29 @@ def _faulty(specification, change, monkeypatch):
         change(patch)
         wrong = optimizers.expected(specification)[-1]
     first = optimizers.start()
-    return max(differences.relative_error(w - f, r - f) for w, r, f in zip(wrong, right, first, strict=True))
+    return max(
+        differences.relative_error(w - f, r - f)
+        for w, r, f in zip(wrong, right, first, strict=True)
+    )
 
 
 @pytest.mark.parametrize("specification", optimizers.SPECIFICATIONS, ids=lambda s: s["name"])
 def test_steps_that_forget_their_state_would_be_seen(specification, monkeypatch):
     def forget(patch):
-        patch.setattr(steps.ReferenceOptimizer, "_average", lambda self, name, share, value: (1 - share) * value)
+        patch.setattr(
+            steps.ReferenceOptimizer,
+            "_average",
+            lambda self, name, share, value: (1 - share) * value,
+        )
 
     assert _faulty(specification, forget, monkeypatch) > 10 * optimizers.LIMIT
 
 
 def test_a_forgotten_decay_would_be_seen(monkeypatch):
     rmsprop = optimizers.SPECIFICATIONS[0]
-    right, wrong = (optimizers.expected(dict(rmsprop, decay=decay))[-1][1] for decay in (rmsprop["decay"], 0.0))
+    right, wrong = (
+        optimizers.expected(dict(rmsprop, decay=decay))[-1][1] for decay in (rmsprop["decay"], 0.0)
+    )
     first = optimizers.start()[1]
     assert differences.relative_error(wrong - first, right - first) > 10 * optimizers.LIMIT
 
@@ -109,10 +126,18 @@ def test_report_fails_on_nan_and_writes_strict_json(tmp_path, capsys):
     result = json.loads((tmp_path / "out.json").read_text(), parse_constant=pytest.fail)
     assert [check["value"] for check in result["checks"]] == [1e-6, "NaN", "Infinity"]
     assert [check["passed"] for check in result["checks"]] == [True, False, False]
-    assert result["sound"] is False and result["versions"] == {"keras": "2.1.6"} and result["seconds"] >= 0
+    assert (
+        result["sound"] is False
+        and result["versions"] == {"keras": "2.1.6"}
+        and result["seconds"] >= 0
+    )
     assert set(result["checks"][0]) == {"name", "value", "limit", "passed", "seconds"}
     assert list(tmp_path.iterdir()) == [tmp_path / "out.json"]
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["ok", "WRONG", "WRONG"]
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
+        "ok",
+        "WRONG",
+        "WRONG",
+    ]
 
 
 def test_a_crash_is_told_apart_and_leaves_a_reason(tmp_path, capsys):
@@ -129,12 +154,18 @@ def test_unknown_faults_are_refused(tmp_path):
         Plant("moonlight")
     job = tmp_path / "job.json"
     job.write_text("{}")
-    assert command.main([str(job), str(tmp_path / "out.json"), "--plant", "moonlight"]) == command.CRASHED
+    assert (
+        command.main([str(job), str(tmp_path / "out.json"), "--plant", "moonlight"])
+        == command.CRASHED
+    )
 
 
 def test_without_a_name_nothing_is_planted():
     plant, marker, specification = Plant(), object(), {"name": "adam", "learning_rate": 1.0}
     assert plant.layer(None, "dense.relu", marker) is marker
     assert plant.loss(None, "binary_crossentropy") == "binary_crossentropy"
-    assert plant.optimizer(specification) is specification and plant.learning("cnn", specification) is specification
+    assert (
+        plant.optimizer(specification) is specification
+        and plant.learning("cnn", specification) is specification
+    )
     assert plant.planted == 0

@@ -6,8 +6,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis import statistics
-from analysis.statistics import HIGHER, LOWER, TIE, UNKNOWN, compare, median_interval, ratio_interval
+from analysis.compare import statistics
+from analysis.compare.statistics import (
+    HIGHER,
+    LOWER,
+    TIE,
+    UNKNOWN,
+    compare,
+    median_interval,
+    ratio_interval,
+)
 
 RNG = np.random.default_rng
 
@@ -39,8 +47,9 @@ def test_below_three_values_there_is_no_interval(count: int) -> None:
 def test_bootstrap_of_the_median_is_that_of_scipy(count: int) -> None:
     values = RNG(count).lognormal(0, 0.3, count)
     ours = median_interval(values)
-    theirs = stats.bootstrap((values,), np.median, method="percentile", n_resamples=20_000,
-                             rng=RNG(5)).confidence_interval
+    theirs = stats.bootstrap(
+        (values,), np.median, method="percentile", n_resamples=20_000, rng=RNG(5)
+    ).confidence_interval
     assert ours is not None
     spread = values.max() - values.min()
     assert ours.low == pytest.approx(theirs.low, abs=0.02 * spread)
@@ -53,14 +62,20 @@ def test_bootstrap_medians_are_distributed_as_medians_of_resamples(count: int) -
     quick = statistics.bootstrap_medians(values, RNG(3), 40_000)
     slow = np.median(RNG(4).choice(values, (40_000, count)), axis=1)
     for point in np.unique(slow):  # both are discrete: their steps must have the same height
-        assert np.mean(quick <= point + 1e-12) == pytest.approx(np.mean(slow <= point + 1e-12), abs=0.012)
+        assert np.mean(quick <= point + 1e-12) == pytest.approx(
+            np.mean(slow <= point + 1e-12), abs=0.012
+        )
     assert quick.mean() == pytest.approx(slow.mean(), abs=0.01)
     assert quick.std() == pytest.approx(slow.std(), rel=0.03)
 
 
-@pytest.mark.parametrize(("count", "rank", "coverage"), [(5, 1, 0.9375), (6, 1, 0.96875), (9, 2, 0.9609375),
-                                                         (20, 6, 0.9586105)])
-def test_order_statistics_cover_exactly_what_the_binomial_says(count: int, rank: int, coverage: float) -> None:
+@pytest.mark.parametrize(
+    ("count", "rank", "coverage"),
+    [(5, 1, 0.9375), (6, 1, 0.96875), (9, 2, 0.9609375), (20, 6, 0.9586105)],
+)
+def test_order_statistics_cover_exactly_what_the_binomial_says(
+    count: int, rank: int, coverage: float
+) -> None:
     values = np.arange(1.0, count + 1)
     interval = statistics.order_statistic_interval(values)
     assert interval is not None
@@ -82,8 +97,10 @@ def test_small_samples_ratio_is_welchs_interval_on_logarithms() -> None:
 @pytest.mark.parametrize("noise", [0.01, 0.05, 0.2])
 def test_the_same_backend_twice_is_a_tie_in_95_percent(count: int, noise: float) -> None:
     rng, times = RNG(count), 1000
-    ties = sum(compare(rng.lognormal(0, noise, count), rng.lognormal(0, noise, count)).verdict == TIE
-               for _ in range(times))
+    ties = sum(
+        compare(rng.lognormal(0, noise, count), rng.lognormal(0, noise, count)).verdict == TIE
+        for _ in range(times)
+    )
     # 95 % less two and a half standard errors of the simulation itself.
     assert ties / times >= 0.95 - 2.5 * math.sqrt(0.05 * 0.95 / times)
 
@@ -93,15 +110,21 @@ def test_heavy_tails_do_not_make_differences_up() -> None:
 
     def draw() -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
         return np.exp(0.03 * rng.standard_t(2, 5))
+
     ties = sum(compare(draw(), draw()).verdict == TIE for _ in range(times))
     assert ties / times >= 0.93
 
 
-@pytest.mark.parametrize(("count", "noise", "least"), [(5, 0.01, 0.95), (10, 0.02, 0.9), (20, 0.03, 0.9)])
+@pytest.mark.parametrize(
+    ("count", "noise", "least"), [(5, 0.01, 0.95), (10, 0.02, 0.9), (20, 0.03, 0.9)]
+)
 def test_a_planted_difference_of_5_percent_is_found(count: int, noise: float, least: float) -> None:
     rng, times = RNG(7), 300
-    found = sum(compare(rng.lognormal(math.log(1.05), noise, count), rng.lognormal(0, noise, count)).verdict == HIGHER
-                for _ in range(times))
+    found = sum(
+        compare(rng.lognormal(math.log(1.05), noise, count), rng.lognormal(0, noise, count)).verdict
+        == HIGHER
+        for _ in range(times)
+    )
     assert found / times >= least
 
 
@@ -134,8 +157,10 @@ def test_epochs_spread_the_hierarchical_interval_and_nothing_else_does() -> None
     rng = RNG(3)
     quiet = [np.full(5, 1.0 + 0.001 * run) for run in range(6)]
     noisy = [group + rng.normal(0, 0.05, 5) for group in quiet]
-    spreads = [np.ptp(np.quantile(statistics.hierarchical_medians(groups, RNG(1)), [0.025, 0.975]))
-               for groups in (quiet, noisy)]
+    spreads = [
+        np.ptp(np.quantile(statistics.hierarchical_medians(groups, RNG(1)), [0.025, 0.975]))
+        for groups in (quiet, noisy)
+    ]
     assert spreads[0] < 0.006
     assert spreads[1] > 3 * spreads[0]
 
@@ -155,18 +180,25 @@ def test_known_epochs_widen_intervals_of_six_runs_and_of_fewer_not() -> None:
     for count, wider in ((6, True), (5, False)):
         epochs = [1.0 + 0.001 * run + rng.normal(0, 0.05, 4) for run in range(count)]
         values = [float(np.median(run)) for run in epochs]
-        plain, nested = statistics.median_interval(values), statistics.median_interval(values, epochs=epochs)
+        plain, nested = (
+            statistics.median_interval(values),
+            statistics.median_interval(values, epochs=epochs),
+        )
         assert plain is not None and nested is not None
         assert (nested.high - nested.low > plain.high - plain.low) is wider
         against = [2 * value for value in values]
-        ratios = [statistics.compare(values, against, epochs_a=known).interval for known in (None, epochs)]
+        ratios = [
+            statistics.compare(values, against, epochs_a=known).interval for known in (None, epochs)
+        ]
         assert (ratios[0] != ratios[1]) is wider
 
 
 def test_epochs_that_do_not_belong_to_the_values_are_left_alone() -> None:
     values = [1.0, 1.1, 1.2, 1.3, 1.4, 1.5]
     for epochs in ([[1.0]] * 5, [[1.0]] * 5 + [[]]):
-        assert statistics.median_interval(values, epochs=epochs) == statistics.median_interval(values)
+        assert statistics.median_interval(values, epochs=epochs) == statistics.median_interval(
+            values
+        )
 
 
 def test_geometric_mean_is_that_of_scipy() -> None:
@@ -175,8 +207,12 @@ def test_geometric_mean_is_that_of_scipy() -> None:
 
 
 def test_means_over_tasks_take_the_tasks_that_all_have() -> None:
-    means, cases = statistics.complete_cases({
-        "jax": {"mlp": 1.0, "cnn": 2.0, "lstm": 1.0}, "torch": {"mlp": 4.0, "cnn": 1.0, "lstm": math.nan}})
+    means, cases = statistics.complete_cases(
+        {
+            "jax": {"mlp": 1.0, "cnn": 2.0, "lstm": 1.0},
+            "torch": {"mlp": 4.0, "cnn": 1.0, "lstm": math.nan},
+        }
+    )
     assert cases == ["mlp", "cnn"]
     assert means == {"jax": pytest.approx(math.sqrt(2)), "torch": pytest.approx(2.0)}
     assert statistics.complete_cases({"a": {"x": 1.0}, "b": {}}) == ({}, [])
@@ -187,9 +223,20 @@ def test_rounding_leaves_the_ratio_open() -> None:
     assert (round(low, 1), round(high, 1)) == (13.8, 14.9)
 
 
-@pytest.mark.parametrize(("value", "resolution", "digits"), [
-    (2.7, 0.1, 2), (0.9, 0.1, 1), (310.3, 0.1, 4), (39.208, 0.001, 5), (161.0, 1.0, 3), (2.7, None, 15)])
-def test_digits_that_a_rounded_value_carries(value: float, resolution: float | None, digits: int) -> None:
+@pytest.mark.parametrize(
+    ("value", "resolution", "digits"),
+    [
+        (2.7, 0.1, 2),
+        (0.9, 0.1, 1),
+        (310.3, 0.1, 4),
+        (39.208, 0.001, 5),
+        (161.0, 1.0, 3),
+        (2.7, None, 15),
+    ],
+)
+def test_digits_that_a_rounded_value_carries(
+    value: float, resolution: float | None, digits: int
+) -> None:
     assert statistics.significant_digits(value, resolution) == digits
 
 

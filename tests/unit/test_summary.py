@@ -6,7 +6,14 @@ from typing import Any
 import pytest
 
 from experiments import names
-from experiments.summary import diverged, mad, noise_flags, summarise, time_to_target, verdict
+from experiments.journal.figures import (
+    diverged,
+    mad,
+    noise_flags,
+    summarise,
+    time_to_target,
+    verdict,
+)
 
 
 def epoch(number: int, train: float, validation: float = 0.5, **quality: Any) -> dict[str, Any]:
@@ -21,7 +28,9 @@ EPOCHS = [epoch(1, 5.0), epoch(2, 2.0), epoch(3, 4.0), epoch(4, 2.0, 1.5)]
 
 
 def test_speed() -> None:
-    figures = summarise(EPOCHS, {"build_seconds": 1.0, "import_seconds": 3.0, "cpu_seconds": None, "remark": "x"})
+    figures = summarise(
+        EPOCHS, {"build_seconds": 1.0, "import_seconds": 3.0, "cpu_seconds": None, "remark": "x"}
+    )
     assert figures["steady_train_seconds"] == 2.0
     assert figures["steady_epoch_seconds"] == 3.5
     assert figures["steady_samples_per_second"] == 50.0
@@ -37,13 +46,19 @@ def test_speed() -> None:
 
 
 def test_steady_throughput_is_the_medians() -> None:
-    assert summarise([epoch(1, 9.0), epoch(2, 1.0), epoch(3, 4.0)], {})["steady_train_seconds"] == 2.5
+    assert (
+        summarise([epoch(1, 9.0), epoch(2, 1.0), epoch(3, 4.0)], {})["steady_train_seconds"] == 2.5
+    )
     assert summarise(EPOCHS, {})["steady_mad_ratio"] == 0.0
-    assert summarise([epoch(1, 9.0), epoch(2, 1.0), epoch(3, 4.0)], {})["steady_mad_ratio"] == pytest.approx(1.5 / 2.5)
+    assert summarise([epoch(1, 9.0), epoch(2, 1.0), epoch(3, 4.0)], {})[
+        "steady_mad_ratio"
+    ] == pytest.approx(1.5 / 2.5)
 
 
 def test_order_of_lines_does_not_matter() -> None:
-    assert summarise(EPOCHS[::-1], {"build_seconds": 1.0}) == summarise(EPOCHS, {"build_seconds": 1.0})
+    assert summarise(EPOCHS[::-1], {"build_seconds": 1.0}) == summarise(
+        EPOCHS, {"build_seconds": 1.0}
+    )
 
 
 def test_lost_first_epoch_is_not_replaced_by_the_second() -> None:
@@ -62,18 +77,25 @@ def test_no_epoch() -> None:
 
 
 def test_first_epoch_faster_than_the_steady_ones_gives_no_negative_compilation() -> None:
-    assert summarise([epoch(1, 1.0), epoch(2, 2.0)], {"build_seconds": 0.25})["compile_seconds"] == 0.25
+    assert (
+        summarise([epoch(1, 1.0), epoch(2, 2.0)], {"build_seconds": 0.25})["compile_seconds"]
+        == 0.25
+    )
 
 
 def test_best_leaves_out_what_is_not_finite_and_last_does_not() -> None:
     accuracies = [0.5, 0.9, math.nan]
-    figures = summarise([epoch(i + 1, 1.0, val_accuracy=a, val_loss=-a) for i, a in enumerate(accuracies)], {})
+    figures = summarise(
+        [epoch(i + 1, 1.0, val_accuracy=a, val_loss=-a) for i, a in enumerate(accuracies)], {}
+    )
     assert figures["best_val_accuracy"] == 0.9 and math.isnan(figures["last_val_accuracy"])
     assert figures["best_val_loss"] == -0.9
 
 
 def test_cost() -> None:
-    assert summarise(EPOCHS, {"price_per_hour": 3.6, "total_seconds": 100.0})["cost"] == pytest.approx(0.1)
+    assert summarise(EPOCHS, {"price_per_hour": 3.6, "total_seconds": 100.0})[
+        "cost"
+    ] == pytest.approx(0.1)
     assert "cost" not in summarise(EPOCHS, {"price_per_hour": 3.6})
 
 
@@ -84,7 +106,9 @@ def test_time_to_target() -> None:
     assert time_to_target(epochs, "val_loss", "higher", 3.0) == 1.5
     assert time_to_target(epochs, "val_accuracy", "higher", 0.5) is None
     assert time_to_target(epochs, None, None, None) is None
-    assert time_to_target(epochs[1:], "val_loss", "lower", 2.0) is None, "the first epoch's seconds are not known"
+    assert time_to_target(epochs[1:], "val_loss", "lower", 2.0) is None, (
+        "the first epoch's seconds are not known"
+    )
 
 
 @pytest.mark.parametrize(
@@ -105,7 +129,9 @@ def test_diverged(value: float | None, better: str, floor: float, reason: str | 
 
 
 def test_loss_that_is_not_finite_is_diverged_whatever_the_metric() -> None:
-    reason = diverged([epoch(1, 1.0, loss=math.nan, val_accuracy=0.9)], "val_accuracy", "higher", 0.5)
+    reason = diverged(
+        [epoch(1, 1.0, loss=math.nan, val_accuracy=0.9)], "val_accuracy", "higher", 0.5
+    )
     assert reason == "loss is nan after epoch 1"
 
 

@@ -8,21 +8,25 @@ from typing import Any
 
 import pytest
 from composing import composed
+from experiments.sweeps.estimates import GUESS, SIMILAR
 from hypothesis import given
 from hypothesis import strategies as st
 from journals import complete_journal
 
-from experiments import devices, identity, journal
-from experiments.config import RunConfig
+from experiments.config import identity
+from experiments.config.schema import RunConfig
 from experiments.errors import ConfigError, DataError, UserError
-from experiments.sweeps import backlog, claims, launchers, order, records, results, survey
-from experiments.sweeps.estimates import GUESS, SAME, SIMILAR, Estimator
+from experiments.journal import journal
+from experiments.runs.device import Device
+from experiments.sweeps import backlog, grid, records, results, survey
+from experiments.sweeps.finished import Ledger, Past, from_journal, same_cell
 from experiments.sweeps.grid import Cell, Job
-from experiments.sweeps.ledger import Ledger, Past, from_journal, same_cell
+from experiments.sweeps.launched import kinds
+from experiments.sweeps.plan import SAME, Estimator
 from experiments.sweeps.results import Result
 from experiments.sweeps.survey import Prospect
 
-CPU = devices.Device("cpu", "Test CPU 9000", None, None, "as asked")
+CPU = Device("cpu", "Test CPU 9000", None, None, "as asked")
 DIGEST = "0123456789abcdef"
 
 
@@ -37,8 +41,19 @@ def cell(config: RunConfig, index: int = 0, repetitions: int = 3) -> Cell:
 
 def past(config: RunConfig, **changes: Any) -> Past:
     found = Past(
-        config.task.name, config.backend.name, config.gpu.name, CPU.name, identity.protocol_id(config, DIGEST, 2), 1, 2,
-        {"setting.jit_compile": "false"}, "finished", None, "sweep", None, (0.02, 2),
+        config.task.name,
+        config.backend.name,
+        config.gpu.name,
+        CPU.name,
+        identity.protocol_id(config, DIGEST, 2),
+        1,
+        2,
+        {"setting.jit_compile": "false"},
+        "finished",
+        None,
+        "sweep",
+        None,
+        (0.02, 2),
         {"total_seconds": 40.0, "steady_epoch_seconds": 5.0},
     )
     return replace(found, **changes)
@@ -50,16 +65,18 @@ def past(config: RunConfig, **changes: Any) -> Past:
 @given(counts=st.lists(st.integers(1, 5), min_size=1, max_size=12), seed=st.integers(0, 2**32 - 1))
 def test_a_block_has_every_cell_once(counts: list[int], seed: int) -> None:
     cells = [cell(RunConfig(), index, count) for index, count in enumerate(counts)]
-    blocks = order.blocks(cells, seed)
+    blocks = grid.blocks(cells, seed)
     assert len(blocks) == max(counts)
     for number, block in enumerate(blocks, start=1):
         assert {job.repetition for job in block} == {number}
-        assert sorted(job.cell.index for job in block) == [c.index for c in cells if c.repetitions >= number]
+        assert sorted(job.cell.index for job in block) == [
+            c.index for c in cells if c.repetitions >= number
+        ]
 
 
 def test_the_stored_seed_gives_the_order_again_and_another_seed_another() -> None:
     cells = [cell(RunConfig(), index) for index in range(12)]
-    first, again, other = order.blocks(cells, 7), order.blocks(cells, 7), order.blocks(cells, 8)
+    first, again, other = grid.blocks(cells, 7), grid.blocks(cells, 7), grid.blocks(cells, 8)
     assert first == again
     assert first != other
     assert [job.cell.index for job in first[0]] != [job.cell.index for job in first[1]]
@@ -67,15 +84,22 @@ def test_the_stored_seed_gives_the_order_again_and_another_seed_another() -> Non
 
 
 def test_more_repetitions_leave_earlier_blocks_as_they_were() -> None:
-    few = order.blocks([cell(RunConfig(), index, 2) for index in range(8)], 3)
-    many = order.blocks([cell(RunConfig(), index, 5) for index in range(8)], 3)
-    assert [[job.cell.index for job in block] for block in few] == [[j.cell.index for j in b] for b in many[:2]]
+    few = grid.blocks([cell(RunConfig(), index, 2) for index in range(8)], 3)
+    many = grid.blocks([cell(RunConfig(), index, 5) for index in range(8)], 3)
+    assert [[job.cell.index for job in block] for block in few] == [
+        [j.cell.index for j in b] for b in many[:2]
+    ]
 
 
 def test_a_job_is_its_cell_in_its_block(config: RunConfig) -> None:
     job = Job(cell(config, index=4), 2)
     made = job.config("sweep-1")
-    assert (made.repetition, made.sweep.id, made.sweep.block, made.sweep.cell) == (2, "sweep-1", 2, "004")
+    assert (made.repetition, made.sweep.id, made.sweep.block, made.sweep.cell) == (
+        2,
+        "sweep-1",
+        2,
+        "004",
+    )
     assert config.repetition == 1
     assert "sweep.cell='004'" in job.overrides("sweep-1")
 
@@ -121,8 +145,11 @@ def test_on_a_cluster_device_and_automatic_threads_are_the_node_s(config: RunCon
 def test_journals_stand_in_where_there_is_no_store(tmp_path: Path, config: RunConfig) -> None:
     work = {"protocol_id": identity.protocol_id(config, DIGEST, 2)}
     path = complete_journal(tmp_path / "one", backend="torch", repetition=2)
-    text = path.read_text().replace("0123456789ab", work["protocol_id"]).replace('"device_name": "c"',
-                                                                                f'"device_name": "{CPU.name}"')
+    text = (
+        path.read_text()
+        .replace("0123456789ab", work["protocol_id"])
+        .replace('"device_name": "c"', f'"device_name": "{CPU.name}"')
+    )
     params = '"params": {"setting.jit_compile": false, "run.threads": 2'
     path.write_text(text.replace('"params": {"hp.optimizer.learning_rate": 0.001', params))
     complete_journal(tmp_path / "two", "b" * 32, end=False, backend="torch")
@@ -155,10 +182,14 @@ class Kept(Ledger):
         self._known[""] = runs
 
 
-def test_estimates_prefer_the_same_cell_then_the_same_task_then_say_that_they_guess(config: RunConfig) -> None:
+def test_estimates_prefer_the_same_cell_then_the_same_task_then_say_that_they_guess(
+    config: RunConfig,
+) -> None:
     prospect = Prospect(cell(config), CPU, 2, DIGEST)
     assert Estimator(Kept([past(config)])).seconds(prospect) == (40.0, SAME)
-    half = past(config, protocol_id="f" * 12, share=(0.01, 2))  # half the data: 30 s of start, then 2 x 10 s
+    half = past(
+        config, protocol_id="f" * 12, share=(0.01, 2)
+    )  # half the data: 30 s of start, then 2 x 10 s
     assert Estimator(Kept([half])).seconds(prospect) == (pytest.approx(30 + 2 * 10), SIMILAR)
     foreign = past(config, backend="jax", share=(0.02, 1))
     assert Estimator(Kept([foreign])).seconds(prospect) == (pytest.approx(35 + 2 * 5), SIMILAR)
@@ -220,7 +251,9 @@ def test_the_same_grid_goes_on_and_another_does_not(runs: Path) -> None:
     assert records.fingerprint(list(reversed(cells)), "store", force=False) == key
     assert records.fingerprint(cells[:2], "store", force=False) != key
     assert records.fingerprint(cells, "another store", force=False) != key
-    assert records.fingerprint([replace(c, repetitions=4) for c in cells], "store", force=False) != key
+    assert (
+        records.fingerprint([replace(c, repetitions=4) for c in cells], "store", force=False) != key
+    )
     assert records.to_continue(key, force=False) is None
     record = records.start(cells, key, "store", ["sweep.py"])
     assert records.to_continue(key, force=False) == record
@@ -250,14 +283,17 @@ def test_the_same_sweep_twice_at_once_is_refused(runs: Path) -> None:
 def test_a_cell_is_claimed_once_whatever_the_grid(runs: Path, config: RunConfig) -> None:
     mine = Prospect(cell(config, 0), CPU, 2, DIGEST)
     theirs = Prospect(cell(config, 5), CPU, 2, DIGEST)
-    claim = claims.take(mine, 1, "store", wait=False)
+    claim = records.take(mine, 1, "store", wait=False)
     assert claim is not None
-    assert claims.take(theirs, 1, "store", wait=False) is None
-    for stack in (claims.take(theirs, 2, "store", wait=False), claims.take(theirs, 1, "elsewhere", wait=False)):
+    assert records.take(theirs, 1, "store", wait=False) is None
+    for stack in (
+        records.take(theirs, 2, "store", wait=False),
+        records.take(theirs, 1, "elsewhere", wait=False),
+    ):
         assert stack is not None
         stack.close()
     claim.close()
-    again = claims.take(theirs, 1, "store", wait=False)
+    again = records.take(theirs, 1, "store", wait=False)
     assert again is not None
     again.close()
 
@@ -268,9 +304,13 @@ def test_a_cell_is_claimed_once_whatever_the_grid(runs: Path, config: RunConfig)
 def test_only_journals_of_this_store_wait_for_it(runs: Path) -> None:
     complete_journal(runs / "dead-parent", "1" * 32)
     complete_journal(runs / "whole", "2" * 32)
-    (runs / "whole" / "ingested.json").write_text(json.dumps({"uri": "sqlite:///x", "run_id": "r", "complete": True}))
+    (runs / "whole" / "ingested.json").write_text(
+        json.dumps({"uri": "sqlite:///x", "run_id": "r", "complete": True})
+    )
     complete_journal(runs / "elsewhere", "3" * 32)
-    (runs / "elsewhere" / "ingested.json").write_text(json.dumps({"uri": "http://other", "run_id": "r"}))
+    (runs / "elsewhere" / "ingested.json").write_text(
+        json.dumps({"uri": "http://other", "run_id": "r"})
+    )
     complete_journal(runs / "experiment", "4" * 32, experiment="another")
     record = records.start([], "f", records.store_key("http://other"), [])
     complete_journal(runs / "others-sweep", "5" * 32, sweep_id=record.id)
@@ -281,24 +321,43 @@ def test_only_journals_of_this_store_wait_for_it(runs: Path) -> None:
 # --- launchers ---------------------------------------------------------------------------------------------
 
 
-def launching(**node: Any) -> launchers.Launching:
+def launching(**node: Any) -> kinds.Launching:
     from omegaconf import OmegaConf
 
-    return launchers.launching(OmegaConf.create({"hydra": {"launcher": node}}))
+    return kinds.launching(OmegaConf.create({"hydra": {"launcher": node}}))
 
 
 @pytest.mark.parametrize(
     ("node", "name", "remote", "parallel"),
     [
-        ({"_target_": "hydra._internal.core_plugins.basic_launcher.BasicLauncher"}, "basic", False, 1),
+        (
+            {"_target_": "hydra._internal.core_plugins.basic_launcher.BasicLauncher"},
+            "basic",
+            False,
+            1,
+        ),
         ({"_target_": "x.JoblibLauncher", "n_jobs": 3}, "joblib", False, 3),
         ({"_target_": "x.SlurmLauncher"}, "slurm", True, None),
-        ({"_target_": "x.RayLauncher", "ray": {"init": {"address": None, "num_cpus": 4}, "remote": {"num_cpus": 2}}},
-         "ray", False, 2),
-        ({"_target_": "x.RayLauncher", "ray": {"init": {"address": "auto"}, "remote": {}}}, "ray", True, None),
+        (
+            {
+                "_target_": "x.RayLauncher",
+                "ray": {"init": {"address": None, "num_cpus": 4}, "remote": {"num_cpus": 2}},
+            },
+            "ray",
+            False,
+            2,
+        ),
+        (
+            {"_target_": "x.RayLauncher", "ray": {"init": {"address": "auto"}, "remote": {}}},
+            "ray",
+            True,
+            None,
+        ),
     ],
 )
-def test_what_a_launcher_means(node: dict[str, Any], name: str, remote: bool, parallel: int | None) -> None:
+def test_what_a_launcher_means(
+    node: dict[str, Any], name: str, remote: bool, parallel: int | None
+) -> None:
     found = launching(**node)
     assert (found.name, found.remote, found.parallel) == (name, remote, parallel)
 
@@ -306,12 +365,16 @@ def test_what_a_launcher_means(node: dict[str, Any], name: str, remote: bool, pa
 def test_crowding_one_device_is_refused_with_the_way_out(config: RunConfig) -> None:
     cells = [cell(config, 0), cell(config, 1)]
     two = launching(_target_="x.JoblibLauncher", n_jobs=2)
-    with pytest.raises(ConfigError, match=r"2 runs at once on cpu.*hydra.launcher.n_jobs=1.*allow_sharing=true"):
-        launchers.refuse_crowding(two, cells, sharing=False)
-    launchers.refuse_crowding(two, cells, sharing=True)
-    launchers.refuse_crowding(two, [cell(config, 0, repetitions=1)], sharing=False)  # one run crowds nothing
-    launchers.refuse_crowding(launching(_target_="x.JoblibLauncher", n_jobs=1), cells, sharing=False)
-    launchers.refuse_crowding(launching(_target_="x.SlurmLauncher"), cells, sharing=False)
+    with pytest.raises(
+        ConfigError, match=r"2 runs at once on cpu.*hydra.launcher.n_jobs=1.*allow_sharing=true"
+    ):
+        kinds.refuse_crowding(two, cells, sharing=False)
+    kinds.refuse_crowding(two, cells, sharing=True)
+    kinds.refuse_crowding(
+        two, [cell(config, 0, repetitions=1)], sharing=False
+    )  # one run crowds nothing
+    kinds.refuse_crowding(launching(_target_="x.JoblibLauncher", n_jobs=1), cells, sharing=False)
+    kinds.refuse_crowding(launching(_target_="x.SlurmLauncher"), cells, sharing=False)
 
 
 # --- results -----------------------------------------------------------------------------------------------

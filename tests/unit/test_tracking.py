@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from experiments import journal, names
-from experiments.config import TrackingConfig
+from experiments import names
+from experiments.config.schema import TrackingConfig
 from experiments.errors import TrackingError, UserError
+from experiments.journal import journal
 from experiments.tracking import ingest as ingesting
 from experiments.tracking.ingest import in_use, ingest, ingest_files, pending, read_mark
 from experiments.tracking.recorder import Recorder
@@ -43,15 +44,28 @@ def store(template: Path, tmp_path: Path) -> Iterator[Store]:
 def rows(store: Store) -> dict[str, list[tuple[Any, ...]]]:
     """All that the store holds about runs, table by table."""
     database = sqlite3.connect(store.uri.removeprefix("sqlite:///"))
-    tables = ("runs", "metrics", "latest_metrics", "params", "tags", "datasets", "inputs", "input_tags")
-    found = {table: sorted(map(repr, database.execute(f"SELECT * FROM {table}"))) for table in tables}
+    tables = (
+        "runs",
+        "metrics",
+        "latest_metrics",
+        "params",
+        "tags",
+        "datasets",
+        "inputs",
+        "input_tags",
+    )
+    found = {
+        table: sorted(map(repr, database.execute(f"SELECT * FROM {table}"))) for table in tables
+    }
     database.close()
     return found
 
 
 def histories(store: Store, run_id: str) -> dict[str, list[tuple[int, float]]]:
     return {
-        key: [(metric.step, metric.value) for metric in store.client.get_metric_history(run_id, key)]
+        key: [
+            (metric.step, metric.value) for metric in store.client.get_metric_history(run_id, key)
+        ]
         for key in names.EPOCH_METRICS
     }
 
@@ -61,11 +75,18 @@ def test_journal_becomes_one_run(store: Store, tmp_path: Path) -> None:
     said = ingest(path, store)
     run = store.client.search_runs([store.experiment_id])[0]
     assert said == f"run {run.info.run_id}, 3 epochs"
-    assert run.info.status == "FINISHED" and run.info.start_time == 1_000_000 and run.info.end_time == 1_010_000
+    assert (
+        run.info.status == "FINISHED"
+        and run.info.start_time == 1_000_000
+        and run.info.end_time == 1_010_000
+    )
     assert run.data.tags[names.TAG_STATE] == "finished" and run.data.tags[names.TAG_REASON] == ""
     assert run.data.tags[names.TAG_PROTOCOL] == "0123456789ab"
     assert run.data.tags[names.TAG_FLAGS] == "noisy,loaded"
-    assert run.data.params["task"] == "mnist_mlp" and run.data.params["hp.optimizer.learning_rate"] == "0.001"
+    assert (
+        run.data.params["task"] == "mnist_mlp"
+        and run.data.params["hp.optimizer.learning_rate"] == "0.001"
+    )
     assert run.data.params["version.keras"] == "3.15.1" and run.data.params["run.tf32"] == "false"
     assert run.data.tags[names.TAG_STEADY] == "2 2"
     assert run.data.metrics["steady_train_seconds"] == 2.0 and run.data.metrics["epochs_done"] == 3
@@ -73,7 +94,10 @@ def test_journal_becomes_one_run(store: Store, tmp_path: Path) -> None:
     assert set(run.data.metrics) <= {*names.EPOCH_METRICS, *names.SUMMARY_METRICS}
     assert histories(store, run.info.run_id)["loss"] == [(1, 1.0), (2, 0.5), (3, 0.25)]
     assert [entry.dataset.name for entry in run.inputs.dataset_inputs] == ["mnist"]
-    assert {file.path for file in store.client.list_artifacts(run.info.run_id)} == {"events.jsonl", "worker.log"}
+    assert {file.path for file in store.client.list_artifacts(run.info.run_id)} == {
+        "events.jsonl",
+        "worker.log",
+    }
     assert (read_mark(path.parent) or {}).get("complete") is True
 
 
@@ -97,7 +121,9 @@ def test_non_finite_metrics_are_kept_and_not_doubled(store: Store, tmp_path: Pat
     assert rows(store) == once
     run = store.client.search_runs([store.experiment_id])[0]
     assert math.isnan(run.data.metrics["loss"]) and run.data.metrics["val_loss"] > 1e308
-    assert math.isnan(run.data.metrics["last_loss"]) and run.data.tags[names.TAG_STATE] == "diverged"
+    assert (
+        math.isnan(run.data.metrics["last_loss"]) and run.data.tags[names.TAG_STATE] == "diverged"
+    )
 
 
 class Interrupted(Exception):
@@ -111,14 +137,23 @@ def break_at(call: int, arrives: bool, client: type, patch: pytest.MonkeyPatch) 
     def broken(real: Callable[..., Any]) -> Callable[..., Any]:
         def asked(*args: Any, **kwargs: Any) -> Any:
             count[0] += 1
-            result = real(*args, **kwargs) if count[0] < call or (arrives and count[0] == call) else None
+            result = (
+                real(*args, **kwargs) if count[0] < call or (arrives and count[0] == call) else None
+            )
             if count[0] >= call:
                 raise Interrupted("connection reset")
             return result
 
         return asked
 
-    for name in ("create_run", "log_batch", "log_inputs", "log_artifact", "set_terminated", "get_run"):
+    for name in (
+        "create_run",
+        "log_batch",
+        "log_inputs",
+        "log_artifact",
+        "set_terminated",
+        "get_run",
+    ):
         patch.setattr(client, name, broken(getattr(client, name)))
 
 
@@ -136,7 +171,9 @@ def test_connection_lost_at_any_call_loses_and_doubles_nothing(
                     ingest(path, store)
                 except TrackingError as error:
                     lost += 1
-                    assert "connection reset" in str(error) and "the journal is untouched" in str(error)
+                    assert "connection reset" in str(error) and "the journal is untouched" in str(
+                        error
+                    )
                     assert not (read_mark(path.parent) or {}).get("complete")
             ingest(path, store)
     assert lost == 14, "the eighth call is one too many: a run takes seven"
@@ -147,14 +184,18 @@ def content(store: Store) -> list[tuple[Any, ...]]:
     """Each run's data without what tells runs apart."""
     found = []
     for run in store.client.search_runs([store.experiment_id]):
-        tags = {k: v for k, v in run.data.tags.items() if k not in (names.TAG_JOURNAL, "mlflow.runName")}
+        tags = {
+            k: v for k, v in run.data.tags.items() if k not in (names.TAG_JOURNAL, "mlflow.runName")
+        }
         history = histories(store, run.info.run_id)
         data_sets = len(run.inputs.dataset_inputs)
         found.append((run.info.status, tags, run.data.params, run.data.metrics, history, data_sets))
     return sorted(found, key=repr)
 
 
-def test_run_that_mlflow_opened_is_resumed_with_its_parameters(store: Store, tmp_path: Path) -> None:
+def test_run_that_mlflow_opened_is_resumed_with_its_parameters(
+    store: Store, tmp_path: Path
+) -> None:
     opened = store.client.create_run(store.experiment_id)
     store.client.log_param(opened.info.run_id, "task", "mnist_mlp")
     store.client.log_param(opened.info.run_id, "epochs", "auto")
@@ -164,7 +205,10 @@ def test_run_that_mlflow_opened_is_resumed_with_its_parameters(store: Store, tmp
     ingest(path, store)
     runs = store.client.search_runs([store.experiment_id])
     assert [run.info.run_id for run in runs] == [opened.info.run_id]
-    assert runs[0].data.params["backend"] == "another spelling" and runs[0].data.params["profile"] == "smoke"
+    assert (
+        runs[0].data.params["backend"] == "another spelling"
+        and runs[0].data.params["profile"] == "smoke"
+    )
     assert runs[0].data.metrics["epochs_done"] == 3
 
 
@@ -214,7 +258,9 @@ def test_parent_died_is_told_as_killed(store: Store, tmp_path: Path) -> None:
     run = store.client.search_runs([store.experiment_id])[0]
     assert run.info.status == "KILLED" and run.data.tags[names.TAG_STATE] == "killed"
     assert run.data.tags[names.TAG_REASON] == ingesting.UNTOLD
-    assert run.info.end_time == 1_007_000, "the run ended with its last event, not when it was ingested"
+    assert run.info.end_time == 1_007_000, (
+        "the run ended with its last event, not when it was ingested"
+    )
     assert run.data.metrics["epochs_done"] == 3
 
 
@@ -279,7 +325,9 @@ def test_pending_oldest_first(tmp_path: Path) -> None:
     assert pending(tmp_path) == paths
 
 
-def test_files_that_hold_no_run(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_files_that_hold_no_run(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     tracking = TrackingConfig(name="sqlite", uri=store.uri)
     for number, text in enumerate((b"", b"nonsense\n", b'{"v":9}\n')):
         folder = tmp_path / str(number)
@@ -288,7 +336,9 @@ def test_files_that_hold_no_run(store: Store, tmp_path: Path, capsys: pytest.Cap
     good = complete_journal(tmp_path / "good")
     assert ingest_files([*sorted(tmp_path.glob(f"[0-9]/{journal.FILE_NAME}")), good], tracking) == 1
     said = capsys.readouterr()
-    assert said.err.count("\n") == 3 and said.err.count("holds no run that this program can read") == 3
+    assert (
+        said.err.count("\n") == 3 and said.err.count("holds no run that this program can read") == 3
+    )
     assert "3 epochs" in said.out
 
 
@@ -307,8 +357,14 @@ def test_inactive_experiment_and_address_are_told_in_one_line(store: Store, tmp_
 def test_addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert absolute_uri("sqlite:///x.db") == f"sqlite:///{tmp_path}/x.db"
-    assert absolute_uri("sqlite:////x.db") == "sqlite:////x.db" and absolute_uri("http://h:1") == "http://h:1"
-    assert redacted("postgresql+psycopg2://user:se@cret@host/db") == "postgresql+psycopg2://user:***@host/db"
+    assert (
+        absolute_uri("sqlite:////x.db") == "sqlite:////x.db"
+        and absolute_uri("http://h:1") == "http://h:1"
+    )
+    assert (
+        redacted("postgresql+psycopg2://user:se@cret@host/db")
+        == "postgresql+psycopg2://user:***@host/db"
+    )
     assert redacted("http://127.0.0.1:5000") == "http://127.0.0.1:5000"
     assert len(brief(ValueError("x" * 500))) <= 160 and brief(ValueError()) == "ValueError"
 

@@ -21,7 +21,7 @@ def shifted(image: np.ndarray, down: int, right: int, flip: bool) -> np.ndarray:
     """The definition in other words: widen the image by its border's pixels, look elsewhere, then mirror."""
     size = image.shape[0]
     wide = np.pad(image, ((3, 3), (3, 3), (0, 0)), mode="edge")
-    moved = wide[3 - down:3 - down + size, 3 - right:3 - right + size]
+    moved = wide[3 - down : 3 - down + size, 3 - right : 3 - right + size]
     return moved[:, ::-1] if flip else moved
 
 
@@ -33,8 +33,13 @@ def test_every_image_is_a_shift_and_flip_of_its_own():
         got, targets = batches[index]
         assert got.dtype == np.float32
         for image, target in zip(got, targets, strict=True):
-            ways = [(down, right, flip) for down in range(-3, 4) for right in range(-3, 4) for flip in (False, True)
-                    if np.array_equal(shifted(x[target], down, right, flip), image)]
+            ways = [
+                (down, right, flip)
+                for down in range(-3, 4)
+                for right in range(-3, 4)
+                for flip in (False, True)
+                if np.array_equal(shifted(x[target], down, right, flip), image)
+            ]
             assert len(ways) == 1
             down, right, flip = ways[0]
             assert abs(down) <= 2 and abs(right) <= 2  # 10 % of 20 pixels

@@ -32,19 +32,29 @@ def test_events_are_numbered_and_carry_the_journals_identity(tmp_path):
     first, *rest = lines(path)
     assert first == {"seq": 0}
     assert [(e["v"], e["seq"], e["id"], e["event"]) for e in rest] == [
-        (1, 1, "ab" * 16, "start"), (1, 2, "ab" * 16, "epoch")]
+        (1, 1, "ab" * 16, "start"),
+        (1, 2, "ab" * 16, "epoch"),
+    ]
     assert rest[0]["t"] <= rest[1]["t"]
     assert rest[1]["loss"] == 0.5
     assert path.read_bytes().endswith(b"\n")
 
 
 def test_numbers_beyond_json_become_strings():
-    got = json.loads(to_json({"a": float("nan"), "b": np.float32("inf"), "c": -np.inf, "d": [np.nan]}))
+    got = json.loads(
+        to_json({"a": float("nan"), "b": np.float32("inf"), "c": -np.inf, "d": [np.nan]})
+    )
     assert got == {"a": "NaN", "b": "Infinity", "c": "-Infinity", "d": ["NaN"]}
 
 
 def test_numpy_values_become_plain_numbers():
-    values = {"f": np.float32(0.25), "i": np.int64(3), "b": np.bool_(True), "a": np.arange(2), "t": (1, None)}
+    values = {
+        "f": np.float32(0.25),
+        "i": np.int64(3),
+        "b": np.bool_(True),
+        "a": np.arange(2),
+        "t": (1, None),
+    }
     got = plain(values)
     assert got == {"f": 0.25, "i": 3, "b": True, "a": [0, 1], "t": [1, None]}
     assert [type(got[key]) for key in "fib"] == [float, int, bool]
@@ -125,7 +135,9 @@ def test_one_line():
 
 def test_memory_that_ran_out_is_said_in_plain_words():
     assert worker.describe(MemoryError()).startswith("out of memory (a smaller batch")
-    assert worker.describe(RuntimeError("CUDA out of memory. Tried to allocate")).startswith("out of memory")
+    assert worker.describe(RuntimeError("CUDA out of memory. Tried to allocate")).startswith(
+        "out of memory"
+    )
     assert worker.describe(RuntimeError("RESOURCE_EXHAUSTED: 2 GiB")).startswith("out of memory")
     assert worker.describe(ValueError("first\nsecond")) == "ValueError: first second"
 
@@ -150,7 +162,9 @@ time.sleep(60)
 
 def test_termination_ends_the_journal_as_killed(tmp_path):
     path = tmp_path / "events.jsonl"
-    child = subprocess.Popen([sys.executable, "-c", CHILD, str(path)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
     with child:
         assert child.stdout is not None
         assert child.stdout.readline() == "ready\n"
@@ -163,9 +177,19 @@ def test_termination_ends_the_journal_as_killed(tmp_path):
 
 def job(folder: Path, **changes: object) -> Path:
     content = {
-        "schema": 1, "journal_id": "0" * 32, "keras_backend": "jax", "keras_generation": 3, "seed": 1, "threads": 1,
-        "device": {"kind": "cpu", "name": None, "index": 0}, "settings": {}, "journal": str(folder / "events.jsonl"),
-        "first_sequence": 1, "folder": str(folder), "notify_fd": None, **changes,
+        "schema": 1,
+        "journal_id": "0" * 32,
+        "keras_backend": "jax",
+        "keras_generation": 3,
+        "seed": 1,
+        "threads": 1,
+        "device": {"kind": "cpu", "name": None, "index": 0},
+        "settings": {},
+        "journal": str(folder / "events.jsonl"),
+        "first_sequence": 1,
+        "folder": str(folder),
+        "notify_fd": None,
+        **changes,
     }
     path = folder / "job.json"
     path.write_text(json.dumps(content))
@@ -173,8 +197,14 @@ def job(folder: Path, **changes: object) -> Path:
 
 
 def start(path: Path) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([sys.executable, "-m", "experiments.worker", str(path)], cwd=ROOT, text=True,
-                          capture_output=True, timeout=60, check=False)
+    return subprocess.run(
+        [sys.executable, "-m", "experiments.worker", str(path)],
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
 
 
 def test_a_failure_ends_the_journal_and_leaves_its_traceback(tmp_path):
@@ -196,6 +226,12 @@ def test_a_job_of_another_schema_is_refused(tmp_path):
 
 
 def test_usage():
-    done = subprocess.run([sys.executable, "-m", "experiments.worker"], cwd=ROOT, text=True, capture_output=True,
-                          timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments.worker"],
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
     assert (done.returncode, done.stderr) == (2, "usage: python -m experiments.worker JOB.json\n")

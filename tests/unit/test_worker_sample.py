@@ -61,5 +61,7 @@ def test_the_file_says_how_it_came_about(tmp_path):
     extra = {"alphabet": "abcdé", "seed_text": "dab"}
     name = sample.write(str(tmp_path), successor, extra, {"characters": 5, "temperature": 0.5}, 123)
     text = (tmp_path / name).read_text(encoding="utf-8")
-    assert text.splitlines()[0] == "5 characters after the seed text, temperature 0.5, random seed 123"
+    assert (
+        text.splitlines()[0] == "5 characters after the seed text, temperature 0.5, random seed 123"
+    )
     assert text.endswith("--- seed text\ndab\n\n--- generated\ncdéab\n")

@@ -13,13 +13,54 @@ CONF = WORKER.parents[1] / "conf"
 FILES = sorted(WORKER.rglob("*.py"))
 # What Python 3.6's standard library has, as far as a worker could want it.
 STANDARD = {
-    "abc", "argparse", "collections", "contextlib", "copy", "datetime", "errno", "faulthandler", "functools", "gc",
-    "hashlib", "importlib", "io", "itertools", "json", "math", "operator", "os", "platform", "random", "re",
-    "resource", "shutil", "signal", "socket", "struct", "subprocess", "sys", "tempfile", "threading", "time",
-    "traceback", "types", "typing", "warnings",
+    "abc",
+    "argparse",
+    "collections",
+    "contextlib",
+    "copy",
+    "datetime",
+    "errno",
+    "faulthandler",
+    "functools",
+    "gc",
+    "hashlib",
+    "importlib",
+    "io",
+    "itertools",
+    "json",
+    "math",
+    "operator",
+    "os",
+    "platform",
+    "random",
+    "re",
+    "resource",
+    "shutil",
+    "signal",
+    "socket",
+    "struct",
+    "subprocess",
+    "sys",
+    "tempfile",
+    "threading",
+    "time",
+    "traceback",
+    "types",
+    "typing",
+    "warnings",
 }
 ENGINES = {"numpy", "keras", "tensorflow", "theano", "cntk", "jax", "torch"}
-TOO_NEW = {"Final", "Literal", "Protocol", "TypedDict", "Annotated", "ParamSpec", "Self", "override", "final"}
+TOO_NEW = {
+    "Final",
+    "Literal",
+    "Protocol",
+    "TypedDict",
+    "Annotated",
+    "ParamSpec",
+    "Self",
+    "override",
+    "final",
+}
 
 
 def tree(path: Path) -> ast.Module:
@@ -40,7 +81,8 @@ def test_python_36_can_read_it(path):
             assert node.module != "typing" or not {name.name for name in node.names} & TOO_NEW
         if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
             assert node.value.id not in {"list", "dict", "tuple", "set", "type"}, (
-                f"line {node.lineno}: {node.value.id}[…] came with 3.9")
+                f"line {node.lineno}: {node.value.id}[…] came with 3.9"
+            )
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(WORKER)))
@@ -54,8 +96,11 @@ def test_it_imports_nothing_that_a_guest_cannot_have(path):
             names = [node.module or ""]
         for name in names:
             top = name.split(".")[0]
-            assert top in STANDARD | ENGINES or name == "experiments.worker" or \
-                name.startswith("experiments.worker."), f"line {node.lineno}: {name}"
+            assert (
+                top in STANDARD | ENGINES
+                or name == "experiments.worker"
+                or name.startswith("experiments.worker.")
+            ), f"line {node.lineno}: {name}"
 
 
 @pytest.mark.parametrize("path", sorted(CONF.glob("task/*.yaml")), ids=lambda path: path.stem)
@@ -74,7 +119,9 @@ def test_builders_use_every_hyper_parameter(path):
     model = yaml.safe_load(path.read_text())["model"]
     read = (WORKER / "models" / f"{model['builder']}.py").read_text()
     if "engine.lstm(" in read:
-        read += (WORKER / "engines" / "base.py").read_text() + (WORKER / "engines" / "keras2.py").read_text()
+        read += (WORKER / "engines" / "base.py").read_text() + (
+            WORKER / "engines" / "keras2.py"
+        ).read_text()
     unread = [key for key in model if key != "builder" and f'spec["{key}"]' not in read]
     assert not unread
 

@@ -61,7 +61,12 @@ def capture(command: Sequence[str | Path], target: Target) -> str:
     target.log("$ " + " ".join(words))
     try:
         done = subprocess.run(
-            words, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, env=clean_environment()
+            words,
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            env=clean_environment(),
         )
     except OSError as error:
         raise FixError(f"{words[0]} does not start: {error.strerror}") from None

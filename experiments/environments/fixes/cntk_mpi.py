@@ -45,7 +45,18 @@ def apply(target: Target) -> None:
     for name, content in zip(_LIBRARIES, (source, empty), strict=True):
         unfinished = place / f".{name}.partial"
         capture(
-            [compiler, "-shared", "-fPIC", "-O1", "-w", f"-Wl,-soname,{name}", "-o", unfinished, content], target
+            [
+                compiler,
+                "-shared",
+                "-fPIC",
+                "-O1",
+                "-w",
+                f"-Wl,-soname,{name}",
+                "-o",
+                unfinished,
+                content,
+            ],
+            target,
         )
         unfinished.replace(place / name)
 
@@ -79,7 +90,9 @@ def _program(*names: str) -> str:
         found = shutil.which(name)
         if found:
             return found
-    raise FixError(f"no {names[0]} found: CNTK's MPI stand-in needs a C compiler and binutils (gcc, nm)")
+    raise FixError(
+        f"no {names[0]} found: CNTK's MPI stand-in needs a C compiler and binutils (gcc, nm)"
+    )
 
 
 def _wanted_symbols(libraries: Path, target: Target) -> list[str]:
@@ -90,7 +103,9 @@ def _wanted_symbols(libraries: Path, target: Target) -> list[str]:
     listing = capture([_program("nm"), "-D", "--undefined-only", *files], target)
     wanted = sorted({match["name"] for match in _WANTED.finditer(listing)})
     if not wanted:
-        raise FixError(f"CNTK's libraries in {libraries} ask for no MPI symbols: not the CNTK this fix knows")
+        raise FixError(
+            f"CNTK's libraries in {libraries} ask for no MPI symbols: not the CNTK this fix knows"
+        )
     return wanted
 
 

@@ -32,9 +32,13 @@ def apply(target: Target) -> None:
     """Fetch OpenBLAS into the fix's folder and compile the shim beside it."""
     compiler, jump = _compiler(), _jump()
     if capture([target.python, "-c", _HEADER], target).strip() != "True":
-        raise FixError(f"{target.python} has no Python.h, which Theano compiles against; take a Python with headers")
+        raise FixError(
+            f"{target.python} has no Python.h, which Theano compiles against; take a Python with headers"
+        )
     library = _fetch(target)
-    names = re.findall(r"\bT scipy_(\w+)", capture([_nm(), "-D", "--defined-only", library], target))
+    names = re.findall(
+        r"\bT scipy_(\w+)", capture([_nm(), "-D", "--defined-only", library], target)
+    )
     if "sgemm_" not in names:
         raise FixError(f"{library} has no scipy_sgemm_: not the OpenBLAS this fix knows")
     source = target.folder / "shim.c"
@@ -62,7 +66,9 @@ def variables(target: Target) -> dict[str, str]:
 
 def _refuse_awkward_path(path: Path) -> None:
     if re.search(r"[\s,\\]", str(path)):
-        raise FixError(f"Theano's flags take no blank or comma in a path: {path}; set KBB_CACHE to another folder")
+        raise FixError(
+            f"Theano's flags take no blank or comma in a path: {path}; set KBB_CACHE to another folder"
+        )
 
 
 def _compiler() -> str:
@@ -70,7 +76,9 @@ def _compiler() -> str:
         found = shutil.which(name)
         if found:
             return found
-    raise FixError("no C++ compiler found (g++, c++, clang++), which Theano compiles every function with; install g++")
+    raise FixError(
+        "no C++ compiler found (g++, c++, clang++), which Theano compiles every function with; install g++"
+    )
 
 
 def _nm() -> str:
@@ -83,7 +91,9 @@ def _nm() -> str:
 def _jump() -> str:
     machine = platform.machine()
     if machine not in _JUMP:
-        raise FixError(f"the BLAS shim for Theano is not known for {machine}; it is for: {', '.join(_JUMP)}")
+        raise FixError(
+            f"the BLAS shim for Theano is not known for {machine}; it is for: {', '.join(_JUMP)}"
+        )
     return _JUMP[machine]
 
 

@@ -44,7 +44,7 @@ class Engine(Device):
         self.versions: Dict[str, str] = {}
         self.import_seconds = 0.0
         self.threads = int(job.get("threads") or 1)
-        self.seed_value = int(job["seed"]) % (2 ** 31 - 1)
+        self.seed_value = int(job["seed"]) % (2**31 - 1)
         self.settings: Spec = dict(job.get("settings") or {})
         self.wanted: Spec = dict(job.get("device") or {"kind": "cpu"})
         self.on_gpu = self.wanted.get("kind") == "gpu"
@@ -75,10 +75,13 @@ class Engine(Device):
 
         major = int(keras.__version__.split(".")[0])
         if major != self.generation:
-            raise ValueError("Keras %s is installed, Keras %d is needed"
-                             % (keras.__version__, self.generation))
+            raise ValueError(
+                "Keras %s is installed, Keras %d is needed" % (keras.__version__, self.generation)
+            )
         if keras.backend.backend() != self.backend:
-            raise ValueError("Keras runs on %s, not on %s" % (keras.backend.backend(), self.backend))
+            raise ValueError(
+                "Keras runs on %s, not on %s" % (keras.backend.backend(), self.backend)
+            )
         self.keras = keras
         self.layers = keras.layers
         self.Sequential = keras.models.Sequential
@@ -99,18 +102,23 @@ class Engine(Device):
 
     def next_seed(self) -> int:
         """A seed for one layer; the sequence depends on the job's seed only."""
-        return int(self._layer_seeds.randint(1, 2 ** 31 - 1))
+        return int(self._layer_seeds.randint(1, 2**31 - 1))
 
     def _versions(self) -> Dict[str, str]:
-        found = {"python": platform.python_version(), "numpy": np.__version__,
-                 "keras": str(self.keras.__version__)}
+        found = {
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "keras": str(self.keras.__version__),
+        }
         for name in self.distributions:
             found[name] = str(getattr(__import__(name), "__version__", "unknown"))
         return found
 
     # ---- layers --------------------------------------------------------------------------------------------
 
-    def sequential(self, input_shape: Sequence[int], layers: List[Any], dtype: str = "float32") -> Any:
+    def sequential(
+        self, input_shape: Sequence[int], layers: List[Any], dtype: str = "float32"
+    ) -> Any:
         """A built Sequential model. `input_shape`: one sample's shape; `dtype`: that of the arrays fed."""
         raise NotImplementedError
 
@@ -119,26 +127,48 @@ class Engine(Device):
         if isinstance(spec, str):
             return spec
         if spec["name"] == "random_uniform":
-            return self.keras.initializers.RandomUniform(minval=spec["minimum"], maxval=spec["maximum"])
-        raise ValueError("unknown initializer %r; known: a Keras name, random_uniform" % (spec["name"],))
+            return self.keras.initializers.RandomUniform(
+                minval=spec["minimum"], maxval=spec["maximum"]
+            )
+        raise ValueError(
+            "unknown initializer %r; known: a Keras name, random_uniform" % (spec["name"],)
+        )
 
     def dense(self, units: int, activation: str, kernel_initializer: Any) -> Any:
         """Dense with bias (zeros at first)."""
-        return self.layers.Dense(units, activation=activation, use_bias=True, bias_initializer="zeros",
-                                 kernel_initializer=self.initializer(kernel_initializer))
+        return self.layers.Dense(
+            units,
+            activation=activation,
+            use_bias=True,
+            bias_initializer="zeros",
+            kernel_initializer=self.initializer(kernel_initializer),
+        )
 
-    def conv2d(self, filters: int, kernel: int, padding: str, activation: str,
-               kernel_initializer: Any) -> Any:
+    def conv2d(
+        self, filters: int, kernel: int, padding: str, activation: str, kernel_initializer: Any
+    ) -> Any:
         """Square 2-D convolution of stride 1 on channels-last images; `padding`: valid or same."""
-        return self.layers.Conv2D(filters, (kernel, kernel), strides=(1, 1), padding=padding,
-                                  data_format="channels_last", dilation_rate=(1, 1), activation=activation,
-                                  use_bias=True, bias_initializer="zeros",
-                                  kernel_initializer=self.initializer(kernel_initializer))
+        return self.layers.Conv2D(
+            filters,
+            (kernel, kernel),
+            strides=(1, 1),
+            padding=padding,
+            data_format="channels_last",
+            dilation_rate=(1, 1),
+            activation=activation,
+            use_bias=True,
+            bias_initializer="zeros",
+            kernel_initializer=self.initializer(kernel_initializer),
+        )
 
     def max_pool(self, size: int) -> Any:
         """Max pooling over size × size windows that do not overlap."""
-        return self.layers.MaxPooling2D(pool_size=(size, size), strides=(size, size), padding="valid",
-                                        data_format="channels_last")
+        return self.layers.MaxPooling2D(
+            pool_size=(size, size),
+            strides=(size, size),
+            padding="valid",
+            data_format="channels_last",
+        )
 
     def flatten(self) -> Any:
         """All axes but the first in one."""
@@ -154,8 +184,9 @@ class Engine(Device):
 
     def embedding(self, rows: int, width: int, initializer: Any) -> Any:
         """Embedding without masking; it follows an input of integer word numbers."""
-        return self.layers.Embedding(rows, width, embeddings_initializer=self.initializer(initializer),
-                                     mask_zero=False)
+        return self.layers.Embedding(
+            rows, width, embeddings_initializer=self.initializer(initializer), mask_zero=False
+        )
 
     def lstm(self, units: int, spec: Spec, **kwargs: Any) -> Any:
         """LSTM as `spec` pins it: both activations and initializers, unit_forget_bias, implementation.
@@ -169,8 +200,14 @@ class Engine(Device):
             "kernel_initializer": self.initializer(spec["kernel_initializer"]),
             "recurrent_initializer": self.initializer(spec["recurrent_initializer"]),
             "unit_forget_bias": spec["unit_forget_bias"],
-            "use_bias": True, "bias_initializer": "zeros", "dropout": 0.0, "recurrent_dropout": 0.0,
-            "unroll": False, "return_sequences": False, "return_state": False, "go_backwards": False,
+            "use_bias": True,
+            "bias_initializer": "zeros",
+            "dropout": 0.0,
+            "recurrent_dropout": 0.0,
+            "unroll": False,
+            "return_sequences": False,
+            "return_state": False,
+            "go_backwards": False,
             "stateful": False,
         }
         options.update(self.lstm_options(spec))

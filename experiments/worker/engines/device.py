@@ -20,7 +20,9 @@ class Device(object):
     """The part of an engine that knows its device."""
 
     backend = ""
-    distributions: Sequence[str] = ()  # importable modules whose __version__ is worth recording; the engine first
+    distributions: Sequence[
+        str
+    ] = ()  # importable modules whose __version__ is worth recording; the engine first
     versions: Dict[str, str]
 
     def device(self, job: Spec) -> Spec:
@@ -31,23 +33,37 @@ class Device(object):
         wanted = dict(job.get("device") or {"kind": "cpu"})
         names = self.gpu_names()
         if wanted["kind"] == "gpu" and not names:
-            raise DeviceMismatch("a GPU was asked for, %s finds none (%s)" % (self.title(), self.report()))
+            raise DeviceMismatch(
+                "a GPU was asked for, %s finds none (%s)" % (self.title(), self.report())
+            )
         if wanted["kind"] == "cpu" and names:
-            raise DeviceMismatch("the CPU was asked for, %s would use %s" % (self.title(), ", ".join(names)))
+            raise DeviceMismatch(
+                "the CPU was asked for, %s would use %s" % (self.title(), ", ".join(names))
+            )
         name = names[0] if names else cpu_name()
         asked = wanted.get("name")
         if asked and str(asked).lower() not in name.lower():
-            raise DeviceMismatch("%s was asked for, %s finds %s"
-                                 % (asked, self.title(), ", ".join(names) or name))
+            raise DeviceMismatch(
+                "%s was asked for, %s finds %s" % (asked, self.title(), ", ".join(names) or name)
+            )
         proof = self.prove()
         if not proof["value"] == PROOF_VALUE:
-            raise DeviceMismatch("%s computes %r instead of %r on %s"
-                                 % (self.title(), proof["value"], PROOF_VALUE, name))
+            raise DeviceMismatch(
+                "%s computes %r instead of %r on %s"
+                % (self.title(), proof["value"], PROOF_VALUE, name)
+            )
         if ("gpu" if self.is_gpu(proof["where"]) else "cpu") != wanted["kind"]:
-            raise DeviceMismatch("a tiny operation of %s ran on %s, not on a %s"
-                                 % (self.title(), proof["where"], wanted["kind"].upper()))
-        return {"kind": wanted["kind"], "name": name, "report": self.report(), "proof": proof,
-                "memory_bytes": self.gpu_memory() if names else None}
+            raise DeviceMismatch(
+                "a tiny operation of %s ran on %s, not on a %s"
+                % (self.title(), proof["where"], wanted["kind"].upper())
+            )
+        return {
+            "kind": wanted["kind"],
+            "name": name,
+            "report": self.report(),
+            "proof": proof,
+            "memory_bytes": self.gpu_memory() if names else None,
+        }
 
     def title(self) -> str:
         """The engine with its version, for messages."""

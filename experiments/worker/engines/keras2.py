@@ -11,7 +11,9 @@ class Keras2(Engine):
 
     generation = 2
 
-    def sequential(self, input_shape: Sequence[int], layers: List[Any], dtype: str = "float32") -> Any:
+    def sequential(
+        self, input_shape: Sequence[int], layers: List[Any], dtype: str = "float32"
+    ) -> Any:
         """Word numbers are fed as float32, exact to 2**24, and cast by the embedding: Keras 2's own way."""
         del dtype
         model = self.Sequential()
@@ -35,11 +37,17 @@ class Keras2(Engine):
         if name == "adadelta":
             return make.Adadelta(rho=spec["rho"], epsilon=spec["epsilon"], **common)
         if name == "adam":
-            return make.Adam(beta_1=spec["beta_1"], beta_2=spec["beta_2"], epsilon=spec["epsilon"],
-                             amsgrad=False, **common)
+            return make.Adam(
+                beta_1=spec["beta_1"],
+                beta_2=spec["beta_2"],
+                epsilon=spec["epsilon"],
+                amsgrad=False,
+                **common,
+            )
         if name == "sgd":
-            return make.SGD(momentum=spec.get("momentum", 0.0), nesterov=spec.get("nesterov", False),
-                            **common)
+            return make.SGD(
+                momentum=spec.get("momentum", 0.0), nesterov=spec.get("nesterov", False), **common
+            )
         raise ValueError("unknown optimizer %r; known: rmsprop, adadelta, adam, sgd" % (name,))
 
     def compile(self, model: Any, optimizer_spec: Spec, loss: str) -> None:
@@ -65,12 +73,27 @@ class Keras2(Engine):
     def fit(self, model: Any, training: Any, job: Spec, timer: Timer) -> None:
         callbacks = [self._callback(model, job["batch"], timer)]
         if isinstance(training, tuple):
-            model.fit(training[0], training[1], batch_size=job["batch"], epochs=job["epochs"], verbose=0,
-                      shuffle=job["shuffle"], callbacks=callbacks)
+            model.fit(
+                training[0],
+                training[1],
+                batch_size=job["batch"],
+                epochs=job["epochs"],
+                verbose=0,
+                shuffle=job["shuffle"],
+                callbacks=callbacks,
+            )
         else:
-            model.fit_generator(self.sequence(training), steps_per_epoch=len(training), epochs=job["epochs"],
-                                verbose=0, callbacks=callbacks, workers=0, use_multiprocessing=False,
-                                max_queue_size=1, shuffle=False)
+            model.fit_generator(
+                self.sequence(training),
+                steps_per_epoch=len(training),
+                epochs=job["epochs"],
+                verbose=0,
+                callbacks=callbacks,
+                workers=0,
+                use_multiprocessing=False,
+                max_queue_size=1,
+                shuffle=False,
+            )
 
     def _callback(self, model: Any, batch: int, timer: Timer) -> Any:
         """Keras 2 has no hook between training and validation: the epoch's end evaluates, as fit would have."""

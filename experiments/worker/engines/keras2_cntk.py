@@ -32,20 +32,25 @@ class Cntk(Keras2):
     def gpu_names(self) -> List[str]:
         import cntk
 
-        gpus = [device for device in cntk.device.all_devices()
-                if device.type() == cntk.device.DeviceKind.GPU]
+        gpus = [
+            device
+            for device in cntk.device.all_devices()
+            if device.type() == cntk.device.DeviceKind.GPU
+        ]
         return [str(cntk.device.get_gpu_properties(gpu).name) for gpu in gpus]
 
     def gpu_memory(self) -> Optional[int]:
         import cntk
 
-        return int(cntk.device.get_gpu_properties(cntk.device.gpu(0)).total_memory) * 2 ** 20
+        return int(cntk.device.get_gpu_properties(cntk.device.gpu(0)).total_memory) * 2**20
 
     def report(self) -> str:
         import cntk
 
-        return "default %s; all: %s" % (cntk.device.use_default_device(),
-                                        ", ".join(str(device) for device in cntk.device.all_devices()))
+        return "default %s; all: %s" % (
+            cntk.device.use_default_device(),
+            ", ".join(str(device) for device in cntk.device.all_devices()),
+        )
 
     def prove(self) -> Spec:
         import cntk

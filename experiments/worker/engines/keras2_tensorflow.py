@@ -27,8 +27,11 @@ class TensorFlow1(Keras2):
 
     def session_config(self) -> Any:
         """Threads and memory growth, as a ConfigProto."""
-        config = self.tf.ConfigProto(intra_op_parallelism_threads=self.threads,
-                                     inter_op_parallelism_threads=self.threads, allow_soft_placement=True)
+        config = self.tf.ConfigProto(
+            intra_op_parallelism_threads=self.threads,
+            inter_op_parallelism_threads=self.threads,
+            allow_soft_placement=True,
+        )
         config.gpu_options.allow_growth = self.memory_growth
         return config
 
@@ -67,7 +70,9 @@ class TensorFlow1(Keras2):
 
     def gpu_names(self) -> List[str]:
         names = []
-        for gpu in self._gpus():  # "device: 0, name: Tesla K80, pci bus id: …, compute capability: 3.7"
+        for (
+            gpu
+        ) in self._gpus():  # "device: 0, name: Tesla K80, pci bus id: …, compute capability: 3.7"
             described = gpu.physical_device_desc
             fields = dict(part.split(": ", 1) for part in described.split(", ") if ": " in part)
             names.append(fields.get("name", described))
@@ -77,8 +82,10 @@ class TensorFlow1(Keras2):
         return int(self._gpus()[0].memory_limit)
 
     def report(self) -> str:
-        return "; ".join(" ".join([device.name, device.physical_device_desc]).strip()
-                         for device in self._local_devices())
+        return "; ".join(
+            " ".join([device.name, device.physical_device_desc]).strip()
+            for device in self._local_devices()
+        )
 
     def prove(self) -> Spec:
         """Run in a session of its own; the run's step statistics name the device."""
@@ -87,11 +94,19 @@ class TensorFlow1(Keras2):
         with tf.Graph().as_default(), tf.Session(config=self.session_config()) as session:
             matrix = tf.placeholder("float32", shape=(4, 4))
             product = tf.reduce_sum(tf.matmul(matrix, matrix))
-            options = tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE if self.on_gpu
-                                    else tf.RunOptions.SOFTWARE_TRACE)
-            value = session.run(product, {matrix: PROOF_MATRIX}, options=options, run_metadata=metadata)
-        places = [stats.device for stats in metadata.step_stats.dev_stats
-                  if any("MatMul" in node.node_name for node in stats.node_stats)]
+            options = tf.RunOptions(
+                trace_level=tf.RunOptions.FULL_TRACE
+                if self.on_gpu
+                else tf.RunOptions.SOFTWARE_TRACE
+            )
+            value = session.run(
+                product, {matrix: PROOF_MATRIX}, options=options, run_metadata=metadata
+            )
+        places = [
+            stats.device
+            for stats in metadata.step_stats.dev_stats
+            if any("MatMul" in node.node_name for node in stats.node_stats)
+        ]
         return {"value": float(value), "where": places[0] if places else "unknown"}
 
     def peak_device_bytes(self) -> Optional[int]:

@@ -42,8 +42,11 @@ class Theano(Keras2):
         import theano
 
         return "device=%s, floatX=%s, openmp=%s, blas.ldflags=%s" % (
-            theano.config.device, theano.config.floatX, theano.config.openmp,
-            "set" if theano.config.blas.ldflags else "none")
+            theano.config.device,
+            theano.config.floatX,
+            theano.config.openmp,
+            "set" if theano.config.blas.ldflags else "none",
+        )
 
     def prove(self) -> Spec:
         import theano

@@ -27,8 +27,12 @@ class Keras3(Engine):
 
         self.hard_sigmoid = hard_sigmoid_of_keras2
 
-    def sequential(self, input_shape: Sequence[int], layers: List[Any], dtype: str = "float32") -> Any:
-        return self.Sequential([self.keras.Input(shape=tuple(input_shape), dtype=dtype)] + list(layers))
+    def sequential(
+        self, input_shape: Sequence[int], layers: List[Any], dtype: str = "float32"
+    ) -> Any:
+        return self.Sequential(
+            [self.keras.Input(shape=tuple(input_shape), dtype=dtype)] + list(layers)
+        )
 
     def gate(self, name: str) -> Any:
         return self.hard_sigmoid if name == "hard_sigmoid" else name
@@ -39,7 +43,10 @@ class Keras3(Engine):
         For other gates it is ruled out, which also keeps torch on Keras' own loop: on a CPU that takes 0.7 times
         the time of the one that stands in for cuDNN.
         """
-        return {"use_cudnn": "auto" if spec["recurrent_activation"] == "sigmoid" else False, "implementation": 2}
+        return {
+            "use_cudnn": "auto" if spec["recurrent_activation"] == "sigmoid" else False,
+            "implementation": 2,
+        }
 
     def optimizer(self, spec: Spec) -> Any:
         make = self.keras.optimizers
@@ -47,28 +54,47 @@ class Keras3(Engine):
         name = spec["name"]
         if name == "rmsprop":
             # Keras 3 adds epsilon inside the root: sqrt(v + e²) stands for Keras 2's sqrt(v) + e.
-            return make.RMSprop(learning_rate=rate, rho=spec["rho"], momentum=0.0, centered=False,
-                                epsilon=spec["epsilon"] ** 2)
+            return make.RMSprop(
+                learning_rate=rate,
+                rho=spec["rho"],
+                momentum=0.0,
+                centered=False,
+                epsilon=spec["epsilon"] ** 2,
+            )
         if name == "adadelta":
             return make.Adadelta(learning_rate=rate, rho=spec["rho"], epsilon=spec["epsilon"])
         if name == "adam":
-            return make.Adam(learning_rate=rate, beta_1=spec["beta_1"], beta_2=spec["beta_2"],
-                             epsilon=spec["epsilon"], amsgrad=False)
+            return make.Adam(
+                learning_rate=rate,
+                beta_1=spec["beta_1"],
+                beta_2=spec["beta_2"],
+                epsilon=spec["epsilon"],
+                amsgrad=False,
+            )
         if name == "sgd":
-            return make.SGD(learning_rate=rate, momentum=spec.get("momentum", 0.0),
-                            nesterov=spec.get("nesterov", False))
+            return make.SGD(
+                learning_rate=rate,
+                momentum=spec.get("momentum", 0.0),
+                nesterov=spec.get("nesterov", False),
+            )
         raise ValueError("unknown optimizer %r; known: rmsprop, adadelta, adam, sgd" % (name,))
 
     def _rate(self, spec: Spec) -> Any:
         if not spec.get("decay"):
             return spec["learning_rate"]
         return self.keras.optimizers.schedules.InverseTimeDecay(
-            spec["learning_rate"], decay_steps=1, decay_rate=spec["decay"], staircase=False)
+            spec["learning_rate"], decay_steps=1, decay_rate=spec["decay"], staircase=False
+        )
 
     def compile(self, model: Any, optimizer_spec: Spec, loss: str) -> None:
-        model.compile(optimizer=self.optimizer(optimizer_spec), loss=loss, metrics=["accuracy"],
-                      run_eagerly=False, steps_per_execution=1,
-                      jit_compile=self.settings.get("jit_compile", "auto"))
+        model.compile(
+            optimizer=self.optimizer(optimizer_spec),
+            loss=loss,
+            metrics=["accuracy"],
+            run_eagerly=False,
+            steps_per_execution=1,
+            jit_compile=self.settings.get("jit_compile", "auto"),
+        )
 
     def sequence(self, batches: Any) -> Any:
         base = self.keras.utils.PyDataset
@@ -88,10 +114,17 @@ class Keras3(Engine):
         return Batches()
 
     def fit(self, model: Any, training: Any, job: Spec, timer: Timer) -> None:
-        common = {"epochs": job["epochs"], "verbose": 0, "callbacks": [self._callback(timer)],
-                  "validation_data": timer.validation, "validation_batch_size": job["batch"]}
+        common = {
+            "epochs": job["epochs"],
+            "verbose": 0,
+            "callbacks": [self._callback(timer)],
+            "validation_data": timer.validation,
+            "validation_batch_size": job["batch"],
+        }
         if isinstance(training, tuple):
-            model.fit(training[0], training[1], batch_size=job["batch"], shuffle=job["shuffle"], **common)
+            model.fit(
+                training[0], training[1], batch_size=job["batch"], shuffle=job["shuffle"], **common
+            )
         else:
             model.fit(self.sequence(training), shuffle=False, **common)
 

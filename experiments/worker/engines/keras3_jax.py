@@ -27,13 +27,17 @@ class Jax(Keras3):
         try:
             jax.devices()
         except RuntimeError as error:
-            raise DeviceMismatch("jax finds no device: %s" % (str(error).splitlines()[0],)) from error
+            raise DeviceMismatch(
+                "jax finds no device: %s" % (str(error).splitlines()[0],)
+            ) from error
 
     def barrier(self, model: Any) -> None:
         self.jax.block_until_ready([variable.value for variable in model.trainable_variables])
 
     def _gpus(self) -> List[Any]:
-        return [device for device in self.jax.devices() if device.platform in ("gpu", "cuda", "rocm")]
+        return [
+            device for device in self.jax.devices() if device.platform in ("gpu", "cuda", "rocm")
+        ]
 
     def gpu_names(self) -> List[str]:
         return [str(gpu.device_kind) for gpu in self._gpus()]
@@ -50,7 +54,10 @@ class Jax(Keras3):
         matrix = self.jax.numpy.asarray(PROOF_MATRIX)
         result = self.jax.jit(lambda a: (a @ a).sum())(matrix)
         devices = result.devices()
-        return {"value": float(result), "where": ", ".join("%s %s" % (d.platform, d) for d in devices)}
+        return {
+            "value": float(result),
+            "where": ", ".join("%s %s" % (d.platform, d) for d in devices),
+        }
 
     def peak_device_bytes(self) -> Optional[int]:
         if not self.on_gpu:

@@ -45,8 +45,10 @@ class TensorFlow2(Keras3):
             """The optimizer on dense gradients, as all other engines have them."""
 
             def apply(self, grads: Any, trainable_variables: Any = None) -> Any:
-                dense = [tf.convert_to_tensor(grad) if isinstance(grad, tf.IndexedSlices) else grad
-                         for grad in grads]
+                dense = [
+                    tf.convert_to_tensor(grad) if isinstance(grad, tf.IndexedSlices) else grad
+                    for grad in grads
+                ]
                 return super().apply(dense, trainable_variables)
 
         return DenseGradients.from_config(optimizer.get_config())

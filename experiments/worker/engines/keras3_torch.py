@@ -41,9 +41,13 @@ class Torch(Keras3):
     def report(self) -> str:
         cuda = self.torch.cuda
         if cuda.is_available():
-            return "; ".join(str(cuda.get_device_properties(index)) for index in range(cuda.device_count()))
-        return "cpu (%s, %d threads)" % (self.torch.backends.cpu.get_cpu_capability(),
-                                         self.torch.get_num_threads())
+            return "; ".join(
+                str(cuda.get_device_properties(index)) for index in range(cuda.device_count())
+            )
+        return "cpu (%s, %d threads)" % (
+            self.torch.backends.cpu.get_cpu_capability(),
+            self.torch.get_num_threads(),
+        )
 
     def prove(self) -> Spec:
         """Through Keras, so that the device is the one that Keras chose."""

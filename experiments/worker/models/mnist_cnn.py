@@ -2,15 +2,17 @@
 
 from typing import Any, Dict
 
-from experiments.worker.compat import Engine
+from experiments.worker.engines import Engine
 
 
 def build(engine: Engine, spec: Dict[str, Any], extra: Dict[str, Any]) -> Any:
     """Input (n, height, width, channels) float32, output (n, classes) probabilities."""
     del extra
     activation, initializer = spec["activation"], spec["kernel_initializer"]
-    layers = [engine.conv2d(filters, spec["kernel"], "valid", activation, initializer)
-              for filters in spec["filters"]]
+    layers = [
+        engine.conv2d(filters, spec["kernel"], "valid", activation, initializer)
+        for filters in spec["filters"]
+    ]
     layers += [
         engine.max_pool(spec["pool"]),
         engine.dropout(spec["dropout"][0]),

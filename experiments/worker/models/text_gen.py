@@ -2,7 +2,7 @@
 
 from typing import Any, Dict
 
-from experiments.worker.compat import Engine
+from experiments.worker.engines import Engine
 
 
 def build(engine: Engine, spec: Dict[str, Any], extra: Dict[str, Any]) -> Any:

@@ -6,9 +6,9 @@ import sys
 import traceback
 from typing import List, Optional
 
-from experiments.worker import compat
+from experiments.worker import engines
 from experiments.worker.selfcheck import layers, networks, optimizers
-from experiments.worker.selfcheck.plants import Plant
+from experiments.worker.selfcheck.faults import Plant
 from experiments.worker.selfcheck.report import Report
 
 SOUND, UNSOUND, CRASHED = 0, 1, 2
@@ -21,11 +21,17 @@ def main(arguments: Optional[List[str]] = None) -> int:
     sound, checks (name, value, limit, passed, seconds; the first that failed is nearest to the fault),
     versions, seconds, and where it crashed error, in one line. 0: sound, 1: unsound, 2: crashed.
     """
-    parser = argparse.ArgumentParser(prog="python -m experiments.worker.selfcheck", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.worker.selfcheck", description=__doc__
+    )
     parser.add_argument("job", metavar="JOB.json")
     parser.add_argument("out", metavar="OUT.json")
-    parser.add_argument("--plant", metavar="FAULT", help="plant a fault, to prove that the check finds it "
-                        "(also the key `plant` of the job); see plants.py")
+    parser.add_argument(
+        "--plant",
+        metavar="FAULT",
+        help="plant a fault, to prove that the check finds it "
+        "(also the key `plant` of the job); see plants.py",
+    )
     options = parser.parse_args(arguments)
     report = Report()
     try:
@@ -41,12 +47,12 @@ def main(arguments: Optional[List[str]] = None) -> int:
     return SOUND if report.sound else UNSOUND
 
 
-def check(job: compat.Job, fault: Optional[str], report: Report) -> None:
+def check(job: engines.Job, fault: Optional[str], report: Report) -> None:
     """Load the job's engine and run all checks into `report`; `fault` names what to plant, if anything."""
     plant = Plant(fault)
     if fault:
         report.facts["plant"] = fault
-    engine = compat.load(job)
+    engine = engines.load(job)
     report.facts["versions"] = engine.versions
     for part in (layers, networks, optimizers):
         part.check(engine, plant, report)

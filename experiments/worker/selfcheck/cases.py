@@ -30,8 +30,14 @@ class Case(object):
     layer.
     """
 
-    def __init__(self, name: str, inputs: np.ndarray, weights: List[np.ndarray],
-                 apply: Callable[..., np.ndarray], build: Callable[[Any], Any]) -> None:
+    def __init__(
+        self,
+        name: str,
+        inputs: np.ndarray,
+        weights: List[np.ndarray],
+        apply: Callable[..., np.ndarray],
+        build: Callable[[Any], Any],
+    ) -> None:
         self.name = name
         self.inputs = inputs
         self.weights = weights
@@ -68,9 +74,13 @@ def _dense(activation: str, seed: int) -> Case:
     def apply(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> np.ndarray:
         return reference.ACTIVATIONS[activation](reference.dense(x, kernel, bias))
 
-    return Case("dense." + activation, numbers(seed, (SAMPLES, 5), 1.5),
-                [numbers(seed + 1, (5, 4), 1.0), numbers(seed + 2, (4,), 0.5)], apply,
-                lambda engine: engine.dense(4, activation, "glorot_uniform"))
+    return Case(
+        "dense." + activation,
+        numbers(seed, (SAMPLES, 5), 1.5),
+        [numbers(seed + 1, (5, 4), 1.0), numbers(seed + 2, (4,), 0.5)],
+        apply,
+        lambda engine: engine.dense(4, activation, "glorot_uniform"),
+    )
 
 
 def _conv2d(padding: str, seed: int) -> Case:
@@ -78,40 +88,71 @@ def _conv2d(padding: str, seed: int) -> Case:
         return reference.relu(reference.conv2d(x, kernel, bias, padding))
 
     # Neither image nor kernel is symmetric, so that a flip or a transposition shows.
-    return Case("conv2d." + padding, numbers(seed, (SAMPLES, 5, 6, 2), 1.0),
-                [numbers(seed + 1, (3, 3, 2, 3), 0.5), numbers(seed + 2, (3,), 0.5)], apply,
-                lambda engine: engine.conv2d(3, 3, padding, "relu", "glorot_uniform"))
+    return Case(
+        "conv2d." + padding,
+        numbers(seed, (SAMPLES, 5, 6, 2), 1.0),
+        [numbers(seed + 1, (3, 3, 2, 3), 0.5), numbers(seed + 2, (3,), 0.5)],
+        apply,
+        lambda engine: engine.conv2d(3, 3, padding, "relu", "glorot_uniform"),
+    )
 
 
 def _embedding(seed: int) -> Case:
     # Words that repeat within and between samples add up; words 0 (padding), 1 and 8 never occur.
     tokens = np.array([[2, 3, 2], [4, 5, 6], [3, 3, 7], [7, 2, 5]], dtype=np.int32)
-    return Case("embedding", tokens, [numbers(seed, (9, 4), 1.0)], reference.embedding,
-                lambda engine: engine.embedding(9, 4, "uniform"))
+    return Case(
+        "embedding",
+        tokens,
+        [numbers(seed, (9, 4), 1.0)],
+        reference.embedding,
+        lambda engine: engine.embedding(9, 4, "uniform"),
+    )
 
 
 def feedforward() -> List[Case]:
     """Every layer of the tasks but the LSTM."""
     return [
-        _dense("relu", 100), _dense("softmax", 110), _dense("sigmoid", 120), _conv2d("same", 130),
+        _dense("relu", 100),
+        _dense("softmax", 110),
+        _dense("sigmoid", 120),
+        _conv2d("same", 130),
         _conv2d("valid", 140),
-        Case("max_pooling", numbers(150, (SAMPLES, 5, 6, 3), 1.0), [], partial(reference.max_pooling, size=2),
-             lambda engine: engine.max_pool(2)),
-        Case("global_average_pooling", numbers(160, (SAMPLES, 5, 4), 1.0), [],
-             reference.global_average_pooling, lambda engine: engine.layers.GlobalAveragePooling1D()),
+        Case(
+            "max_pooling",
+            numbers(150, (SAMPLES, 5, 6, 3), 1.0),
+            [],
+            partial(reference.max_pooling, size=2),
+            lambda engine: engine.max_pool(2),
+        ),
+        Case(
+            "global_average_pooling",
+            numbers(160, (SAMPLES, 5, 4), 1.0),
+            [],
+            reference.global_average_pooling,
+            lambda engine: engine.layers.GlobalAveragePooling1D(),
+        ),
         _embedding(170),
     ]
 
 
 def _lstm_weights(features: int, units: int, seed: int) -> List[np.ndarray]:
-    return [numbers(seed, (features, 4 * units), 1.0), numbers(seed + 1, (units, 4 * units), 1.0),
-            numbers(seed + 2, (4 * units,), 1.0)]
+    return [
+        numbers(seed, (features, 4 * units), 1.0),
+        numbers(seed + 1, (units, 4 * units), 1.0),
+        numbers(seed + 2, (4 * units,), 1.0),
+    ]
 
 
 def lstm_specification(gate: str, implementation: int) -> Dict[str, Any]:
     """What engine.lstm wants to know, as a task's model section says it."""
-    return {"activation": "tanh", "recurrent_activation": gate, "implementation": implementation,
-            "kernel_initializer": "glorot_uniform", "recurrent_initializer": "orthogonal", "unit_forget_bias": True}
+    return {
+        "activation": "tanh",
+        "recurrent_activation": gate,
+        "implementation": implementation,
+        "kernel_initializer": "glorot_uniform",
+        "recurrent_initializer": "orthogonal",
+        "unit_forget_bias": True,
+    }
 
 
 def _lstm(gate: str, implementation: Optional[int], bidirectional: bool, seed: int) -> Case:
@@ -129,7 +170,13 @@ def _lstm(gate: str, implementation: Optional[int], bidirectional: bool, seed: i
 
     name = "bidirectional_lstm." if bidirectional else "lstm."
     name += gate + (".implementation_%d" % implementation if implementation else "")
-    return Case(name, numbers(seed, (SAMPLES, steps, features), 2.0), weights, partial(function, gate=gate), build)
+    return Case(
+        name,
+        numbers(seed, (SAMPLES, steps, features), 2.0),
+        weights,
+        partial(function, gate=gate),
+        build,
+    )
 
 
 def recurrent(generation: int) -> List[Case]:
@@ -139,7 +186,15 @@ def recurrent(generation: int) -> List[Case]:
     compiler twice as long.
     """
     if generation != 2:
-        return [_lstm(gate, None, bidirectional, 200 + 20 * number) for number, (gate, bidirectional)
-                in enumerate((gate, both) for both in (False, True) for gate in GATES)]
-    return [_lstm("hard_sigmoid", 2, False, 200), _lstm("sigmoid", 1, False, 220),
-            _lstm("hard_sigmoid", 1, True, 240), _lstm("sigmoid", 2, True, 260)]
+        return [
+            _lstm(gate, None, bidirectional, 200 + 20 * number)
+            for number, (gate, bidirectional) in enumerate(
+                (gate, both) for both in (False, True) for gate in GATES
+            )
+        ]
+    return [
+        _lstm("hard_sigmoid", 2, False, 200),
+        _lstm("sigmoid", 1, False, 220),
+        _lstm("hard_sigmoid", 1, True, 240),
+        _lstm("sigmoid", 2, True, 260),
+    ]

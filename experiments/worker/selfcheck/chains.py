@@ -10,7 +10,7 @@ import numpy as np
 
 from experiments.worker.selfcheck import differences, reference
 from experiments.worker.selfcheck.cases import lstm_specification, numbers
-from experiments.worker.selfcheck.plants import Plant
+from experiments.worker.selfcheck.faults import Plant
 
 SAMPLES = 96
 BATCH = 16  # in learning
@@ -32,10 +32,18 @@ class Chain(object):
     with, and for how long; None: it is not made to learn.
     """
 
-    def __init__(self, name: str, loss: str, layers: List[Tuple[str, int]], weights: List[np.ndarray],
-                 data: Tuple[np.ndarray, np.ndarray], forward: Callable[[np.ndarray, Arrays], np.ndarray],
-                 build: Callable[[Any, Plant], Any], optimizer: Optional[Dict[str, Any]] = None,
-                 epochs: int = 0) -> None:
+    def __init__(
+        self,
+        name: str,
+        loss: str,
+        layers: List[Tuple[str, int]],
+        weights: List[np.ndarray],
+        data: Tuple[np.ndarray, np.ndarray],
+        forward: Callable[[np.ndarray, Arrays], np.ndarray],
+        build: Callable[[Any, Plant], Any],
+        optimizer: Optional[Dict[str, Any]] = None,
+        epochs: int = 0,
+    ) -> None:
         self.name = name
         self.loss = loss
         self.layers = layers
@@ -63,7 +71,7 @@ class Chain(object):
         """(layer's name, its arrays) out of one list in the order of the weights, bottom first."""
         parts, start = [], 0
         for name, count in self.layers:
-            parts.append((name, arrays[start:start + count]))
+            parts.append((name, arrays[start : start + count]))
             start += count
         return parts
 
@@ -71,10 +79,16 @@ class Chain(object):
 def cnn() -> Chain:
     """Two convolutions, pooling and two dense layers; as mnist_cnn, it learns with Adadelta of rate 1."""
     pooled = (SIDE - 2) // 2
-    weights = [numbers(400, (3, 3, 1, FILTERS), 0.5), numbers(401, (FILTERS,), 0.2),
-               numbers(402, (3, 3, FILTERS, FILTERS), 0.3), numbers(403, (FILTERS,), 0.2),
-               numbers(404, (pooled * pooled * FILTERS, HIDDEN), 0.3), numbers(405, (HIDDEN,), 0.2),
-               numbers(406, (HIDDEN, CLASSES), 0.7), numbers(407, (CLASSES,), 0.2)]
+    weights = [
+        numbers(400, (3, 3, 1, FILTERS), 0.5),
+        numbers(401, (FILTERS,), 0.2),
+        numbers(402, (3, 3, FILTERS, FILTERS), 0.3),
+        numbers(403, (FILTERS,), 0.2),
+        numbers(404, (pooled * pooled * FILTERS, HIDDEN), 0.3),
+        numbers(405, (HIDDEN,), 0.2),
+        numbers(406, (HIDDEN, CLASSES), 0.7),
+        numbers(407, (CLASSES,), 0.2),
+    ]
 
     def forward(images: np.ndarray, weights: Arrays) -> np.ndarray:
         x = reference.relu(reference.conv2d(images, weights[0], weights[1], "same"))
@@ -88,17 +102,37 @@ def cnn() -> Chain:
             return plant.layer(engine, name, made)
 
         start = "glorot_uniform"
-        return engine.sequential((SIDE, SIDE, 1), [
-            layer("conv2d.same", engine.conv2d(FILTERS, 3, "same", "relu", start)),
-            layer("conv2d.valid", engine.conv2d(FILTERS, 3, "valid", "relu", start)),
-            layer("max_pooling", engine.max_pool(2)), engine.layers.Flatten(),
-            layer("dense.relu", engine.dense(HIDDEN, "relu", start)),
-            layer("dense.softmax", engine.dense(CLASSES, "softmax", start))])
+        return engine.sequential(
+            (SIDE, SIDE, 1),
+            [
+                layer("conv2d.same", engine.conv2d(FILTERS, 3, "same", "relu", start)),
+                layer("conv2d.valid", engine.conv2d(FILTERS, 3, "valid", "relu", start)),
+                layer("max_pooling", engine.max_pool(2)),
+                engine.layers.Flatten(),
+                layer("dense.relu", engine.dense(HIDDEN, "relu", start)),
+                layer("dense.softmax", engine.dense(CLASSES, "softmax", start)),
+            ],
+        )
 
-    optimizer: Dict[str, Any] = {"name": "adadelta", "learning_rate": 1.0, "rho": 0.95, "epsilon": 1e-8, "decay": 0.0}
+    optimizer: Dict[str, Any] = {
+        "name": "adadelta",
+        "learning_rate": 1.0,
+        "rho": 0.95,
+        "epsilon": 1e-8,
+        "decay": 0.0,
+    }
     layers = [("conv2d_same", 2), ("conv2d_valid", 2), ("dense_relu", 2), ("dense_softmax", 2)]
-    return Chain("cnn", "categorical_crossentropy", layers, weights, images(), forward, build, optimizer,
-                 epochs=70)
+    return Chain(
+        "cnn",
+        "categorical_crossentropy",
+        layers,
+        weights,
+        images(),
+        forward,
+        build,
+        optimizer,
+        epochs=70,
+    )
 
 
 def images() -> Tuple[np.ndarray, np.ndarray]:
@@ -113,15 +147,20 @@ def images() -> Tuple[np.ndarray, np.ndarray]:
         elif kind == 1:
             picture[:, column] += 0.7
         else:
-            picture[row:row + 3, column:column + 3] += 0.7
+            picture[row : row + 3, column : column + 3] += 0.7
     return pictures.astype(np.float32), np.eye(CLASSES, dtype=np.float32)[kinds]
 
 
 def text() -> Chain:
     """Embedding, average and two dense layers: imdb_fasttext in small. It is not made to learn."""
     tokens, target = sentences()
-    weights = [numbers(440, (WORDS, FEATURES), 1.0), numbers(441, (FEATURES, HIDDEN), 1.0),
-               numbers(442, (HIDDEN,), 0.3), numbers(443, (HIDDEN, 1), 0.8), numbers(444, (1,), 0.2)]
+    weights = [
+        numbers(440, (WORDS, FEATURES), 1.0),
+        numbers(441, (FEATURES, HIDDEN), 1.0),
+        numbers(442, (HIDDEN,), 0.3),
+        numbers(443, (HIDDEN, 1), 0.8),
+        numbers(444, (1,), 0.2),
+    ]
 
     def forward(tokens: np.ndarray, weights: Arrays) -> np.ndarray:
         x = reference.global_average_pooling(reference.embedding(tokens, weights[0]))
@@ -130,14 +169,23 @@ def text() -> Chain:
 
     def build(engine: Any, plant: Plant) -> Any:
         start = "glorot_uniform"
-        return engine.sequential((STEPS,), [
-            plant.layer(engine, "embedding", engine.embedding(WORDS, FEATURES, "uniform")),
-            plant.layer(engine, "global_average_pooling", engine.layers.GlobalAveragePooling1D()),
-            plant.layer(engine, "dense.relu", engine.dense(HIDDEN, "relu", start)),
-            plant.layer(engine, "dense.sigmoid", engine.dense(1, "sigmoid", start))], "int32")
+        return engine.sequential(
+            (STEPS,),
+            [
+                plant.layer(engine, "embedding", engine.embedding(WORDS, FEATURES, "uniform")),
+                plant.layer(
+                    engine, "global_average_pooling", engine.layers.GlobalAveragePooling1D()
+                ),
+                plant.layer(engine, "dense.relu", engine.dense(HIDDEN, "relu", start)),
+                plant.layer(engine, "dense.sigmoid", engine.dense(1, "sigmoid", start)),
+            ],
+            "int32",
+        )
 
     layers = [("embedding", 1), ("dense_relu", 2), ("dense_sigmoid", 2)]
-    return Chain("text", "binary_crossentropy", layers, weights, (tokens, target[:, 1:]), forward, build)
+    return Chain(
+        "text", "binary_crossentropy", layers, weights, (tokens, target[:, 1:]), forward, build
+    )
 
 
 def lstm() -> Chain:
@@ -145,25 +193,46 @@ def lstm() -> Chain:
 
     So Theano compiles one function for gradients and learning; the optimizers are checked by themselves.
     """
-    weights = [numbers(420, (WORDS, 4 * UNITS), 0.6), numbers(421, (UNITS, 4 * UNITS), 0.6),
-               numbers(422, (4 * UNITS,), 0.3), numbers(423, (UNITS, 2), 0.8), numbers(424, (2,), 0.2)]
+    weights = [
+        numbers(420, (WORDS, 4 * UNITS), 0.6),
+        numbers(421, (UNITS, 4 * UNITS), 0.6),
+        numbers(422, (4 * UNITS,), 0.3),
+        numbers(423, (UNITS, 2), 0.8),
+        numbers(424, (2,), 0.2),
+    ]
     tokens, target = sentences()
     one_hot: np.ndarray = np.eye(WORDS, dtype=np.float32)[tokens].reshape(SAMPLES, -1)
 
     def forward(inputs: np.ndarray, weights: Arrays) -> np.ndarray:
-        x = reference.lstm(inputs.reshape(-1, STEPS, WORDS), weights[0], weights[1], weights[2], GATE)
+        x = reference.lstm(
+            inputs.reshape(-1, STEPS, WORDS), weights[0], weights[1], weights[2], GATE
+        )
         return reference.softmax(reference.dense(x, weights[3], weights[4]))
 
     def build(engine: Any, plant: Plant) -> Any:
         made = engine.lstm(UNITS, lstm_specification(GATE, 2))
         # A sequence of known length: else Theano compiles forty functions for the arithmetic of shapes alone.
-        return engine.sequential((STEPS * WORDS,), [
-            engine.layers.Reshape((STEPS, WORDS)), plant.layer(engine, "lstm." + GATE, made),
-            plant.layer(engine, "dense.softmax", engine.dense(2, "softmax", "glorot_uniform"))])
+        return engine.sequential(
+            (STEPS * WORDS,),
+            [
+                engine.layers.Reshape((STEPS, WORDS)),
+                plant.layer(engine, "lstm." + GATE, made),
+                plant.layer(engine, "dense.softmax", engine.dense(2, "softmax", "glorot_uniform")),
+            ],
+        )
 
     layers = [("lstm", 3), ("dense_softmax", 2)]
-    return Chain("lstm", "categorical_crossentropy", layers, weights, (one_hot, target), forward, build,
-                 optimizer=SGD, epochs=30)
+    return Chain(
+        "lstm",
+        "categorical_crossentropy",
+        layers,
+        weights,
+        (one_hot, target),
+        forward,
+        build,
+        optimizer=SGD,
+        epochs=30,
+    )
 
 
 def sentences() -> Tuple[np.ndarray, np.ndarray]:

@@ -9,8 +9,11 @@ import numpy as np
 STEP = 1e-5
 
 
-def gradients(function: Callable[[Sequence[np.ndarray]], float], arrays: Sequence[np.ndarray],
-              step: float = STEP) -> List[np.ndarray]:
+def gradients(
+    function: Callable[[Sequence[np.ndarray]], float],
+    arrays: Sequence[np.ndarray],
+    step: float = STEP,
+) -> List[np.ndarray]:
     """Derivative of a scalar function of several arrays with respect to each of their elements.
 
     `function` takes the float64 arrays and returns a number; the result has the arrays' shapes.

@@ -6,8 +6,8 @@ import numpy as np
 
 from experiments.worker.selfcheck import differences
 from experiments.worker.selfcheck.cases import SAMPLES, Case, feedforward, numbers, recurrent
+from experiments.worker.selfcheck.faults import Plant
 from experiments.worker.selfcheck.panel import Panel
-from experiments.worker.selfcheck.plants import Plant
 from experiments.worker.selfcheck.report import Report
 
 # float32 rounds at 6e-8. Sums of up to 30 terms, exp and tanh in an engine's own approximation (some
@@ -28,16 +28,24 @@ def check(engine: Any, plant: Plant, report: Report) -> None:
 
 
 def _dropout() -> Case:
-    return Case("dropout", numbers(180, (SAMPLES, 32), 1.0), [], lambda x: x,
-                lambda engine: engine.dropout(DROPOUT_RATE))
+    return Case(
+        "dropout",
+        numbers(180, (SAMPLES, 32), 1.0),
+        [],
+        lambda x: x,
+        lambda engine: engine.dropout(DROPOUT_RATE),
+    )
 
 
 def _check_panel(panel: Panel, report: Report) -> None:
     outputs = panel.forward()
     for branch in panel.branches:
         name = branch.case.name
-        report.check(name + (".inference" if name == "dropout" else ".forward"),
-                     differences.relative_error(outputs[name], branch.case.forward()), FORWARD_LIMIT)
+        report.check(
+            name + (".inference" if name == "dropout" else ".forward"),
+            differences.relative_error(outputs[name], branch.case.forward()),
+            FORWARD_LIMIT,
+        )
     measured = [panel.gradients() for _ in range(REPETITIONS)]
     for branch in panel.branches:
         name = branch.case.name

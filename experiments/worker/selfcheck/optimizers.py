@@ -6,14 +6,21 @@ import numpy as np
 
 from experiments.worker.selfcheck import differences, reference, steps
 from experiments.worker.selfcheck.cases import numbers
-from experiments.worker.selfcheck.plants import Plant
+from experiments.worker.selfcheck.faults import Plant
 from experiments.worker.selfcheck.report import Report
 
 # As the tasks have them, but for a decay that shows within three steps (theirs is 1e-6 a step).
 SPECIFICATIONS: Sequence[Dict[str, Any]] = (
     {"name": "rmsprop", "learning_rate": 0.001, "rho": 0.9, "epsilon": 1e-8, "decay": 0.1},
     {"name": "adadelta", "learning_rate": 1.0, "rho": 0.95, "epsilon": 1e-8, "decay": 0.0},
-    {"name": "adam", "learning_rate": 0.001, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8, "decay": 0.0},
+    {
+        "name": "adam",
+        "learning_rate": 0.001,
+        "beta_1": 0.9,
+        "beta_2": 0.999,
+        "epsilon": 1e-8,
+        "decay": 0.0,
+    },
 )
 
 # Word 3 is never seen, word 2 in the first and last step only: its row must move on by Adam's momentum.
@@ -29,12 +36,18 @@ def start() -> List[np.ndarray]:
 
     They and the targets are chosen so that no gradient comes near zero, where its sign would be chance.
     """
+
     def positive(seed: int, shape: Sequence[int]) -> np.ndarray:
         result: np.ndarray = 0.15 + numbers(seed, shape, 0.05)
         return result
 
-    return [positive(500, (4, 3)), positive(501, (3, 3)), positive(502, (3,)), positive(503, (3, 2)),
-            positive(504, (2,))]
+    return [
+        positive(500, (4, 3)),
+        positive(501, (3, 3)),
+        positive(502, (3,)),
+        positive(503, (3, 2)),
+        positive(504, (2,)),
+    ]
 
 
 def targets() -> np.ndarray:
@@ -51,28 +64,39 @@ def forward(tokens: np.ndarray, weights: Sequence[np.ndarray]) -> np.ndarray:
 
 def expected(specification: Dict[str, Any]) -> List[List[np.ndarray]]:
     """The reference's weights after each step."""
+
     def gradient_at(step: int, weights: List[np.ndarray]) -> List[np.ndarray]:
         def loss(weights: Sequence[np.ndarray]) -> float:
             return reference.mean_squared_error(targets()[step], forward(TOKENS[step], weights))
 
         return differences.gradients(loss, weights)
 
-    return steps.trajectory(specification, [array.astype(np.float64) for array in start()], gradient_at,
-                            len(TOKENS))
+    return steps.trajectory(
+        specification, [array.astype(np.float64) for array in start()], gradient_at, len(TOKENS)
+    )
 
 
 def check(engine: Any, plant: Plant, report: Report) -> None:
     """Check what each optimizer has moved every weight by after each step."""
     for specification in SPECIFICATIONS:
-        model = engine.sequential((1,), [
-            engine.embedding(4, 3, "uniform"), engine.layers.Flatten(),
-            engine.dense(3, "linear", "glorot_uniform"), engine.dense(2, "linear", "glorot_uniform")], "int32")
+        model = engine.sequential(
+            (1,),
+            [
+                engine.embedding(4, 3, "uniform"),
+                engine.layers.Flatten(),
+                engine.dense(3, "linear", "glorot_uniform"),
+                engine.dense(2, "linear", "glorot_uniform"),
+            ],
+            "int32",
+        )
         engine.compile(model, plant.optimizer(specification), "mean_squared_error")
         model.set_weights(start())
         for step, wanted in enumerate(expected(specification)):
             plant.train(model, TOKENS[step], targets()[step])
-            errors = [differences.relative_error(array.astype(np.float64) - first, goal - first)
-                      for array, goal, first in zip(model.get_weights(), wanted, start())]
+            errors = [
+                differences.relative_error(array.astype(np.float64) - first, goal - first)
+                for array, goal, first in zip(model.get_weights(), wanted, start())
+            ]
             name = "%s.step_%d" % (specification["name"], step + 1)
             report.check(name + ".dense", float(np.max(errors[1:])), LIMIT)
             report.check(name + ".embedding", errors[0], LIMIT)

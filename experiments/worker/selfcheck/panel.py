@@ -15,13 +15,15 @@ from experiments.worker.selfcheck import differences
 from experiments.worker.selfcheck.cases import SAMPLES, Case, numbers
 from experiments.worker.selfcheck.chains import SGD
 from experiments.worker.selfcheck.convention import exchange
-from experiments.worker.selfcheck.plants import Plant
+from experiments.worker.selfcheck.faults import Plant
 
 
 class Branch(object):
     """One case inside a panel: its probe (None for tokens), its layer, and its columns of the output."""
 
-    def __init__(self, engine: Any, case: Case, probe: Optional[Any], layer: Any, columns: slice) -> None:
+    def __init__(
+        self, engine: Any, case: Case, probe: Optional[Any], layer: Any, columns: slice
+    ) -> None:
         self.engine = engine
         self.case = case
         self.probe = probe
@@ -37,7 +39,11 @@ class Branch(object):
 
     def parameters(self) -> List[np.ndarray]:
         """What the engine holds now, in the order of the case's parameters."""
-        probe = [self.probe.get_weights()[0].reshape(self.case.inputs.shape)] if self.probe is not None else []
+        probe = (
+            [self.probe.get_weights()[0].reshape(self.case.inputs.shape)]
+            if self.probe is not None
+            else []
+        )
         return probe + exchange(self.engine, self.layer.get_weights() if self.case.weights else [])
 
 
@@ -48,7 +54,9 @@ class Panel(object):
         self.plant = plant
         self.branches: List[Branch] = []
         layers = engine.layers
-        dtype = "float32" if engine.generation == 2 else "int32"  # as engine.sequential feeds word numbers
+        dtype = (
+            "float32" if engine.generation == 2 else "int32"
+        )  # as engine.sequential feeds word numbers
         sample_number = layers.Input(shape=(1,), dtype=dtype)
         inputs, outputs, width = [sample_number], [], 0
         self.inputs = [np.arange(SAMPLES, dtype=np.int32).reshape(SAMPLES, 1)]
@@ -69,7 +77,9 @@ class Panel(object):
             width += size
         # One input is given bare, one output is not concatenated: Keras wants it so.
         together = layers.Concatenate()(outputs) if len(outputs) > 1 else outputs[0]
-        self.model = engine.keras.models.Model(inputs=inputs if len(inputs) > 1 else inputs[0], outputs=together)
+        self.model = engine.keras.models.Model(
+            inputs=inputs if len(inputs) > 1 else inputs[0], outputs=together
+        )
         engine.compile(self.model, SGD, "mean_squared_error")
         # A target this far away makes the mean squared error's gradient one of order 1 at every output.
         self.target = -0.5 * SAMPLES * width * numbers(300, (SAMPLES, width), 1.0)
@@ -92,9 +102,13 @@ class Panel(object):
         for branch in self.branches:
             branch.reset()
         self.plant.train(self.model, self._fed(), self.target)
-        return {branch.case.name: [before.astype(np.float64).reshape(after.shape) - after for before, after
-                                   in zip(branch.case.parameters(), branch.parameters())]
-                for branch in self.branches}
+        return {
+            branch.case.name: [
+                before.astype(np.float64).reshape(after.shape) - after
+                for before, after in zip(branch.case.parameters(), branch.parameters())
+            ]
+            for branch in self.branches
+        }
 
     def expected_gradients(self, branch: Branch) -> List[np.ndarray]:
         """The reference's gradients of a case's parameters, by central differences."""

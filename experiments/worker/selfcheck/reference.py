@@ -50,7 +50,11 @@ def softmax(x: np.ndarray) -> np.ndarray:
 
 
 ACTIVATIONS: Dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "linear": linear, "relu": relu, "sigmoid": sigmoid, "hard_sigmoid": hard_sigmoid, "softmax": softmax,
+    "linear": linear,
+    "relu": relu,
+    "sigmoid": sigmoid,
+    "hard_sigmoid": hard_sigmoid,
+    "softmax": softmax,
     "tanh": tanh,
 }
 
@@ -70,12 +74,14 @@ def conv2d(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray, padding: str) ->
     height, width = kernel.shape[:2]
     if padding == "same":
         above, left = (height - 1) // 2, (width - 1) // 2
-        x = np.pad(x, ((0, 0), (above, height - 1 - above), (left, width - 1 - left), (0, 0)), "constant")
+        x = np.pad(
+            x, ((0, 0), (above, height - 1 - above), (left, width - 1 - left), (0, 0)), "constant"
+        )
     rows, columns = x.shape[1] - height + 1, x.shape[2] - width + 1
     result: np.ndarray = np.zeros((x.shape[0], rows, columns, kernel.shape[3])) + bias
     for i in range(height):
         for j in range(width):
-            result += np.dot(x[:, i:i + rows, j:j + columns, :], kernel[i, j])
+            result += np.dot(x[:, i : i + rows, j : j + columns, :], kernel[i, j])
     return result
 
 
@@ -83,7 +89,9 @@ def max_pooling(x: np.ndarray, size: int) -> np.ndarray:
     """The largest value of each size × size window; windows do not overlap, what is left over is cut."""
     samples, rows, columns, channels = x.shape
     rows, columns = rows // size, columns // size
-    windows = x[:, :rows * size, :columns * size, :].reshape(samples, rows, size, columns, size, channels)
+    windows = x[:, : rows * size, : columns * size, :].reshape(
+        samples, rows, size, columns, size, channels
+    )
     result: np.ndarray = windows.max(axis=(2, 4))
     return result
 
@@ -100,8 +108,14 @@ def embedding(tokens: np.ndarray, table: np.ndarray) -> np.ndarray:
     return result
 
 
-def lstm(x: np.ndarray, kernel: np.ndarray, recurrent_kernel: np.ndarray, bias: np.ndarray, gate: str,
-         backwards: bool = False) -> np.ndarray:
+def lstm(
+    x: np.ndarray,
+    kernel: np.ndarray,
+    recurrent_kernel: np.ndarray,
+    bias: np.ndarray,
+    gate: str,
+    backwards: bool = False,
+) -> np.ndarray:
     """Output after the last step of an LSTM (Hochreiter & Schmidhuber 1997, with forget gates), tanh inside.
 
     x (samples, steps, features), kernel (features, 4 u), recurrent_kernel (u, 4 u), bias (4 u,); `gate`
@@ -112,12 +126,12 @@ def lstm(x: np.ndarray, kernel: np.ndarray, recurrent_kernel: np.ndarray, bias: 
     output = np.zeros((x.shape[0], units))
     cell = np.zeros((x.shape[0], units))
     steps = range(x.shape[1])
-    for step in (reversed(steps) if backwards else steps):
+    for step in reversed(steps) if backwards else steps:
         sums = x[:, step].dot(kernel) + output.dot(recurrent_kernel) + bias
-        admit, keep = gate_function(sums[:, :units]), gate_function(sums[:, units:2 * units])
-        candidate = np.tanh(sums[:, 2 * units:3 * units])
+        admit, keep = gate_function(sums[:, :units]), gate_function(sums[:, units : 2 * units])
+        candidate = np.tanh(sums[:, 2 * units : 3 * units])
         cell = keep * cell + admit * candidate
-        output = gate_function(sums[:, 3 * units:]) * np.tanh(cell)
+        output = gate_function(sums[:, 3 * units :]) * np.tanh(cell)
     return output
 
 
@@ -149,5 +163,8 @@ def mean_squared_error(target: np.ndarray, prediction: np.ndarray) -> float:
     return float(((prediction - target) ** 2).mean())
 
 
-LOSSES = {"categorical_crossentropy": categorical_crossentropy, "binary_crossentropy": binary_crossentropy,
-          "mean_squared_error": mean_squared_error}
+LOSSES = {
+    "categorical_crossentropy": categorical_crossentropy,
+    "binary_crossentropy": binary_crossentropy,
+    "mean_squared_error": mean_squared_error,
+}

@@ -29,10 +29,20 @@ class Report(object):
         """
         now = time.perf_counter()
         passed = bool(value <= limit)
-        self.checks.append({"name": name, "value": plain(value), "limit": limit, "passed": passed,
-                            "seconds": round(now - self._last, 4)})
-        print("%-6s %-56s %9.2e  limit %.0e  %6.1f s"
-              % ("ok" if passed else "WRONG", name, value, limit, now - self._last), flush=True)
+        self.checks.append(
+            {
+                "name": name,
+                "value": plain(value),
+                "limit": limit,
+                "passed": passed,
+                "seconds": round(now - self._last, 4),
+            }
+        )
+        print(
+            "%-6s %-56s %9.2e  limit %.0e  %6.1f s"
+            % ("ok" if passed else "WRONG", name, value, limit, now - self._last),
+            flush=True,
+        )
         self._last = now
         return passed
 
@@ -43,8 +53,11 @@ class Report(object):
 
     def write(self, path: str, **more: Any) -> None:
         """Write the result to `path`, whole or not at all; `more` adds keys or replaces them."""
-        result = {"sound": self.sound, "checks": self.checks,
-                  "seconds": round(time.perf_counter() - self._began, 3)}
+        result = {
+            "sound": self.sound,
+            "checks": self.checks,
+            "seconds": round(time.perf_counter() - self._began, 3),
+        }
         result.update(self.facts)
         result.update(more)
         unfinished = "%s.%d.part" % (path, os.getpid())

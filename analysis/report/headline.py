@@ -1,0 +1,223 @@
+"""The report's first words: which backend, on which device, for which network, and can it be trusted."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from analysis.compare.measures import quality
+from analysis.compare.scenarios import Member, Setting, against, unfinished
+from analysis.numbers import short
+from analysis.report import links
+from analysis.report.page import Answer, Sentence, SentenceGroup, Verdict
+from analysis.report.speed import by_map, ratios
+from analysis.titles import backend_title, counted
+from experiments import names
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MAX_ANSWERS = 60
+ENOUGH_RUNS, FEW_RUNS = 5, 3  # a table that is published, a provisional one (PROTOCOL: "A sweep")
+
+
+def answers(all_settings: Sequence[Setting], ui: str | None) -> list[Answer]:
+    """One card per task, machine and amount of work, with a verdict per place."""
+    from analysis.compare.statistics import HIGHER
+
+    found = []
+    for setting in all_settings[:MAX_ANSWERS]:
+        shown = False
+        verdicts = []
+        for members in setting.by_place.values():
+            valid = [member for member in members if member.times]
+            verdicts.append(_verdict(setting, members, valid, ui))
+            shown |= len(valid) > 1 and any(
+                against(member, valid[0]).verdict == HIGHER for member in valid[1:]
+            )
+        found.append(Answer(setting.title, setting.where, verdicts, shown))
+    return found
+
+
+def _verdict(
+    setting: Setting, members: Sequence[Member], valid: Sequence[Member], ui: str | None
+) -> Verdict:
+    import pandas as pd
+
+    runs = pd.concat([member.frame for member in members], ignore_index=True)
+    newest = [member.sample.ids()[-1] for member in members if member.sample.ids()]
+    link = links.compare_page(ui, str(runs["experiment_id"].iloc[0]), newest)
+    generation = members[0].place.generation
+    keras = f"Keras {generation}: " if generation else ""
+    if not valid:
+        return Verdict(f"{keras}no run that counts.", "no answer", unfinished(runs) + ".", link)
+    return Verdict(
+        keras + _speed(valid), _trust(valid, runs), _reasons(setting, members, valid, runs), link
+    )
+
+
+def _speed(valid: Sequence[Member]) -> str:
+    from analysis.compare.statistics import HIGHER, TIE, UNKNOWN, median
+
+    best, name = valid[0], backend_title(valid[0].backend)
+    interval = best.interval
+    time = f"{short(median(best.times))} s per epoch"
+    if interval is not None:
+        time += f" [{short(interval.low)}, {short(interval.high)}]"
+    if len(valid) == 1:
+        return f"{name} takes {time}; no other backend has a run that counts."
+    following = valid[1]
+    outcome = against(following, best)
+    if outcome.verdict == UNKNOWN:
+        return (
+            f"{name} took {time}, {backend_title(following.backend)} {_times(outcome.ratio)} as long; "
+            f"{_few(best, following)} support no claim."
+        )
+    tied = [backend_title(one.backend) for one in valid[1:] if against(one, best).verdict == TIE]
+    text = f"{name} is fastest, {time}"
+    if tied:
+        text = f"no difference could be shown between {_listed([name, *tied])}; {name} takes {time}"
+    behind = next((one for one in valid[1:] if against(one, best).verdict == HIGHER), None)
+    if behind is None:
+        return text + "."
+    outcome = against(behind, best)
+    span = (
+        f" [{short(outcome.interval.low)}, {short(outcome.interval.high)}]"
+        if outcome.interval
+        else ""
+    )
+    return f"{text}. {backend_title(behind.backend)} takes {_times(outcome.ratio)}{span} as long."
+
+
+def _few(best: Member, other: Member) -> str:
+    counts = len(best.times), len(other.times)
+    return (
+        "one run each" if set(counts) == {1} else f"{counted(counts[0], 'run')} against {counts[1]}"
+    )
+
+
+def _times(ratio: float) -> str:
+    """Two significant digits, three below 1.5, where two would hide what is claimed."""
+    return f"{short(ratio, 3 if ratio < 1.5 else 2)}×"
+
+
+def _listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _trust(valid: Sequence[Member], runs: "pd.DataFrame") -> str:
+    fewest = min(len(member.times) for member in valid)
+    flagged = runs[runs["state"] == names.FINISHED]["flags"].fillna("").ne("")
+    if len(valid) < 2:
+        return "nothing to compare"
+    if fewest < FEW_RUNS:
+        return "a first look"
+    if flagged.mean() > 0.5:
+        return "disturbed"
+    return "provisional" if fewest < ENOUGH_RUNS else "well supported"
+
+
+def _reasons(
+    setting: Setting, members: Sequence[Member], valid: Sequence[Member], runs: "pd.DataFrame"
+) -> str:
+    counts = sorted({len(member.times) for member in valid})
+    each = " to ".join(str(count) for count in dict.fromkeys((counts[0], counts[-1])))
+    parts = [
+        f"{counted(1, 'run') if each == '1' else f'{each} runs'}{' each' if len(valid) > 1 else ''}"
+    ]
+    if setting.synthetic:
+        parts.append("SYNTHETIC data: speed only, its quality means nothing")
+    flags = Counter(flag for text in runs["flags"].dropna() for flag in text.split(",") if flag)
+    if flags:
+        flagged = int(runs["flags"].fillna("").ne("").sum())
+        kinds = ", ".join(
+            f"{count} {flag.replace('_', ' ')}" for flag, count in flags.most_common()
+        )
+        parts.append(f"{flagged} of {counted(len(runs), 'run')} flagged ({kinds})")
+    ends = unfinished(runs)
+    return "; ".join([*parts, *([ends] if ends else []), *_quality(members)]) + "."
+
+
+def _quality(members: Sequence[Member]) -> list[str]:
+    """The range of the task's quality over backends, in words."""
+    from analysis.compare.statistics import median
+
+    metric = members[0].sample.text("quality_metric")
+    measure = (
+        quality(metric) if metric in ("val_accuracy", "accuracy", "val_loss", "loss") else None
+    )
+    if measure is None:
+        return []
+    middle = {
+        backend_title(one.backend): median(one.sample.values(measure))
+        for one in members
+        if one.sample.valid
+    }
+    known = {backend: value for backend, value in middle.items() if math.isfinite(value)}
+    if not known:
+        return []
+    low, high = min(known, key=known.__getitem__), max(known, key=known.__getitem__)
+    if known[low] == known[high]:
+        return [f"{measure.label.lower()} {measure.text(known[low])}"]
+    return [
+        f"{measure.label.lower()} {measure.text(known[low])} ({low}) to {measure.text(known[high])} ({high})"
+    ]
+
+
+_KINDS = {
+    "speed": "Speed",
+    "quality": "Quality",
+    "device": "Devices",
+    "compile": "Compilation",
+    "trouble": "What went wrong",
+    "caveat": "Caveats",
+}
+_FIRST = 12  # findings of one kind that are not folded away
+
+
+def found_in(frame: "pd.DataFrame") -> list[SentenceGroup]:
+    """What `analysis.report.findings` says about measured runs, by kind; differences that were shown come first.
+
+    Means over all tasks are left out: the page begins with them (`overall`).
+    """
+    from analysis.report.findings import findings
+    from analysis.store.select import Choice
+
+    kinds: dict[str, list[Sentence]] = {}
+    for one in sorted(
+        findings(frame, Choice(source="measured")), key=lambda finding: not finding.shown
+    ):
+        detail = "; ".join(part for part in (one.arithmetic, *one.caveats) if part)
+        kinds.setdefault(one.kind, []).append(Sentence(one.text, detail))
+    kinds.pop("overall", None)
+    order = [*_KINDS, *(kind for kind in kinds if kind not in _KINDS)]
+    return [
+        SentenceGroup(_KINDS.get(kind, kind), kinds[kind][:_FIRST], kinds[kind][_FIRST:])
+        for kind in order
+        if kind in kinds
+    ]
+
+
+def overall(all_settings: Sequence[Setting]) -> list[str]:
+    """Geometric means over tasks, one sentence per device, kind of work and Keras, where two tasks allow one."""
+    from analysis.compare.statistics import complete_cases
+
+    sentences = []
+    for where, some in by_map(
+        [ratio for setting in all_settings for ratio in ratios(setting)]
+    ).items():
+        table: dict[str, dict[str, float]] = {}
+        for ratio in some:
+            if ratio.value is not None:
+                table.setdefault(ratio.backend, {})[ratio.task] = ratio.value
+        means, cases = complete_cases(table)
+        if len(means) > 1 and len(cases) > 1:
+            order = sorted(means.items(), key=lambda item: item[1])
+            text = ", ".join(f"{backend_title(backend)} {_times(mean)}" for backend, mean in order)
+            fewest = min(ratio.runs for ratio in some if ratio.value is not None)
+            doubt = f" Fewest runs behind a figure: {fewest}." if fewest < ENOUGH_RUNS else ""
+            sentences.append(
+                f"{where}: {text} the fastest backend's time per epoch, as the geometric mean over the {len(cases)} "
+                f"tasks that all of them completed.{doubt}"
+            )
+    return sentences

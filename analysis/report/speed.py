@@ -1,0 +1,261 @@
+"""The report's figures of speed: every run's epoch time, and the map of ratios; each with its table."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from analysis.compare.scenarios import Member, Setting, against
+from analysis.numbers import short
+from analysis.report import plots, svg
+from analysis.report.page import Cell, Column, FigureBlock, Grid, KeyItem, Panel, number, whole
+from analysis.report.palette import Style
+from analysis.titles import BACKENDS, backend_title, ordered, short_device
+
+MAX_PANELS = 48  # drawings per figure
+MAX_DOTS = 40  # runs of one backend that are drawn one by one
+_WHERE = (
+    Column("Task", choices=True),
+    Column("Where", choices=True),
+    Column("Backend", choices=True),
+)
+
+
+def key_of(backends: set[str], styles: Mapping[str, Style], figure: str) -> list[KeyItem]:
+    """A key that shows each backend's colour, marker and dash."""
+    return [
+        KeyItem(
+            plots.key_picture(styles[name], f"{figure}-key-{place}", backend_title(name)),
+            backend_title(name),
+        )
+        for place, name in enumerate(ordered(backends, BACKENDS))
+    ]
+
+
+def epoch_times(all_settings: Sequence[Setting], styles: Mapping[str, Style]) -> FigureBlock:
+    """Steady training time per epoch: a dot for every run, the median and its interval."""
+    panels, rows = [], []
+    for place, setting in enumerate(all_settings):
+        members = [member for some in setting.by_place.values() for member in some if member.dots]
+        rows += [_time_row(setting, member) for member in members]
+        if members and place < MAX_PANELS:
+            drawing = plots.dots(
+                [_sample(member) for member in members], styles, "steady training, s per epoch"
+            )
+            words = "; ".join(
+                f"{one.label}: {', '.join(short(value) for value, _ in one.dots)} s"
+                for one in members
+            )
+            panels.append(
+                Panel(
+                    svg.element(drawing, f"time-{place}", setting.title, words),
+                    setting.title,
+                    setting.where,
+                )
+            )
+    table = Grid(
+        "table-time",
+        "Steady training time per epoch",
+        (
+            *_WHERE,
+            Column("Runs", numeric=True),
+            Column("Median", "s per epoch", numeric=True),
+            Column("From", "s", numeric=True),
+            Column("To", "s", numeric=True),
+            Column("Interval"),
+            Column("Every run", "s per epoch"),
+        ),
+        rows,
+        searchable=True,
+    )
+    note = (
+        "A dot is one run: the median of its training epochs from the second on. The upright bar is the median over "
+        "runs, the line its interval (the range for three to five runs, a bootstrap from six on, none below three). "
+        "Open dots do not count: the run diverged, its device is doubtful, or its engine failed the check."
+    )
+    return FigureBlock(
+        "plot-time", "Epoch time per backend", note + undrawn(len(all_settings)), panels, (), table
+    )
+
+
+def undrawn(count: int) -> str:
+    """A sentence on the panels that a figure leaves out, "" where it draws them all."""
+    return (
+        f" The first {MAX_PANELS} of {count} are drawn; the table has all."
+        if count > MAX_PANELS
+        else ""
+    )
+
+
+def _sample(member: Member) -> plots.Sample:
+    from analysis.compare.statistics import median
+
+    dots, interval = _thinned(member.dots), member.interval
+    return plots.Sample(
+        member.label,
+        member.backend,
+        [value for value, _ in dots],
+        [open_ for _, open_ in dots],
+        median(member.times) if member.times else None,
+        interval.low if interval else None,
+        interval.high if interval else None,
+    )
+
+
+def _thinned(dots: Sequence[tuple[float, bool]]) -> Sequence[tuple[float, bool]]:
+    """All runs, or MAX_DOTS of them evenly spread over their order where there are more."""
+    if len(dots) <= MAX_DOTS:
+        return dots
+    order = sorted(dots)
+    return [order[round(step * (len(order) - 1) / (MAX_DOTS - 1))] for step in range(MAX_DOTS)]
+
+
+def _time_row(setting: Setting, member: Member) -> list[Cell]:
+    from analysis.compare.statistics import median
+
+    interval = member.interval
+    each = [short(value) + (" (open)" if open_ else "") for value, open_ in member.dots[:MAX_DOTS]]
+    more = [f"and {len(member.dots) - MAX_DOTS} more"] if len(member.dots) > MAX_DOTS else []
+    return [
+        Cell(setting.title),
+        Cell(setting.where, classes="where"),
+        Cell(member.label),
+        whole(len(member.times)),
+        number(median(member.times)),
+        number(interval.low if interval else None),
+        number(interval.high if interval else None),
+        Cell(
+            f"{100 * interval.coverage:.4g} %, {interval.method}"
+            if interval
+            else "fewer than three runs"
+        ),
+        Cell(", ".join([*each, *more]), classes="wide"),
+    ]
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A backend's median time over that of the fastest in its place; None where its runs do not count."""
+
+    task: str
+    where: str
+    place: str
+    amount: str
+    backend: str
+    value: float | None
+    text: str
+    verdict: str
+    runs: int
+
+
+def ratios(setting: Setting) -> Iterator[Ratio]:
+    """Every backend of a setting against the fastest one of its place."""
+    from analysis.compare.statistics import TIE, UNKNOWN, median
+
+    for members in setting.by_place.values():
+        best = members[0] if members[0].times else None
+        for member in members:
+            where = (
+                setting.title,
+                _map_name(setting, member),
+                member.place.key,
+                setting.amount,
+                member.backend,
+            )
+            if best is None or not member.times:
+                if member.dots:
+                    yield Ratio(*where, None, "†", "does not count", 0)
+                continue
+            ratio = median(member.times) / median(best.times)
+            verdict = against(member, best).verdict
+            words = {TIE: "tie", UNKNOWN: "too few runs to tell"}.get(verdict, "slower")
+            tied = member is not best and verdict == TIE
+            yield Ratio(
+                *where,
+                ratio,
+                f"{short(ratio, 2)}×" + (" =" if tied else ""),
+                "fastest median" if member is best else words,
+                len(member.times),
+            )
+
+
+def by_map(found: Sequence[Ratio]) -> dict[str, list[Ratio]]:
+    """Ratios by the map they are drawn in: one amount of work per task in each."""
+    maps: dict[str, list[Ratio]] = {}
+    for ratio in found:
+        others = [other for other in maps.get(ratio.where, []) if other.task == ratio.task]
+        apart = bool(others) and others[0].place != ratio.place
+        maps.setdefault(f"{ratio.where}, {ratio.amount}" if apart else ratio.where, []).append(
+            ratio
+        )
+    return maps
+
+
+def ratio_maps(all_settings: Sequence[Setting]) -> FigureBlock:
+    """Tasks × backends: how many times the fastest one's median; one map per device, kind of work and Keras."""
+    found = [ratio for setting in all_settings for ratio in ratios(setting)]
+    maps = by_map(found)
+    drawn = [
+        (where, some) for where, some in maps.items() if len({ratio.backend for ratio in some}) > 1
+    ]
+    panels = [
+        _map_panel(place, where, some) for place, (where, some) in enumerate(drawn[:MAX_PANELS])
+    ]
+    rows = [
+        [
+            Cell(ratio.task),
+            Cell(where, classes="where"),
+            Cell(backend_title(ratio.backend)),
+            number(ratio.value, 2),
+            Cell(ratio.verdict),
+            whole(ratio.runs),
+        ]
+        for where, some in maps.items()
+        for ratio in some
+    ]
+    table = Grid(
+        "table-ratio",
+        "Ratio of median steady training times to the fastest",
+        (*_WHERE, Column("Ratio", numeric=True), Column("Verdict"), Column("Runs", numeric=True)),
+        rows,
+        searchable=True,
+    )
+    note = (
+        "Each row is divided by its fastest backend, under one protocol id only: 1.0× is the fastest, darker is "
+        "slower, “=” marks a tie with the fastest, † a backend whose runs do not count, – one that has no run."
+    )
+    return FigureBlock(
+        "plot-ratio",
+        "How many times slower than the fastest",
+        note + undrawn(len(drawn)),
+        panels,
+        (),
+        table,
+        "No two backends have runs that may be compared.",
+    )
+
+
+def _map_name(setting: Setting, member: Member) -> str:
+    place = member.place
+    parts = [
+        short_device(place.device),
+        place.host if place.host and place.host in setting.where else "",
+        place.profile,
+        f"{place.threads} threads" if place.threads else "",
+        "SYNTHETIC data" if setting.synthetic else f"{place.data} data" if place.data else "",
+        f"Keras {place.generation}" if place.generation else "",
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def _map_panel(place: int, where: str, found: Sequence[Ratio]) -> Panel:
+    known = {
+        (ratio.task, backend_title(ratio.backend)): (ratio.value, ratio.text) for ratio in found
+    }
+    tasks = list(dict.fromkeys(task for task, _ in known))
+    backends = [
+        backend_title(name) for name in ordered({ratio.backend for ratio in found}, BACKENDS)
+    ]
+    drawing = plots.heat_map(
+        tasks, backends, lambda task, backend: known.get((task, backend), (None, "–"))
+    )
+    words = "; ".join(f"{task}, {backend}: {text}" for (task, backend), (_, text) in known.items())
+    return Panel(svg.element(drawing, f"ratio-{place}", where, words), where)

@@ -1,0 +1,190 @@
+"""The typed shape of a composed configuration, and the checks that types cannot express.
+
+Every group of conf/ has a dataclass here; Hydra refuses unknown keys and wrong types against it, and
+`check` refuses wrong values with the valid choices in the message, before any work starts.
+Standard library only, apart from Hydra's own OmegaConf.
+"""
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+MISSING = "???"
+
+
+@dataclass
+class FileConfig:
+    url: str = MISSING
+    sha256: str | None = None
+
+
+@dataclass
+class DatasetConfig:
+    name: str = MISSING
+    title: str = MISSING
+    files: dict[str, FileConfig] = field(default_factory=dict)
+
+
+@dataclass
+class QualityConfig:
+    metric: str = "val_accuracy"
+    better: str = "higher"
+    target: float | None = None
+
+
+@dataclass
+class BudgetConfig:
+    fraction: float = 1.0
+    validation_fraction: float = 1.0
+    epochs: int = 1
+    floor: float = 0.0
+
+
+@dataclass
+class SampleConfig:
+    characters: int = 400
+    temperature: float = 0.5
+
+
+@dataclass
+class TaskConfig:
+    name: str = MISSING
+    title: str = MISSING
+    dataset: DatasetConfig = field(default_factory=DatasetConfig)
+    preparation: dict[str, Any] = field(default_factory=dict)
+    model: dict[str, Any] = field(default_factory=dict)
+    optimizer: dict[str, Any] = field(default_factory=dict)
+    loss: str = MISSING
+    batch: int = MISSING  # type: ignore[assignment]
+    shuffle: bool = True
+    augmentation: dict[str, Any] | None = None
+    sample: SampleConfig | None = None
+    ngram_range: int | None = None
+    quality: QualityConfig = field(default_factory=QualityConfig)
+    budgets: dict[str, BudgetConfig] = field(default_factory=dict)
+
+
+@dataclass
+class BackendConfig:
+    name: str = MISSING
+    title: str = MISSING
+    keras_backend: str = MISSING
+    keras_generation: int = MISSING  # type: ignore[assignment]
+    environment: str = MISSING
+    python: str | None = None
+    distribution: str = MISSING
+    fixes: list[str] = field(default_factory=list)
+    settings: dict[str, Any] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
+    newest_gpu: float | None = (
+        None  # highest compute capability the engine's builds know; null: any
+    )
+
+
+@dataclass
+class GpuConfig:
+    name: str = MISSING
+    kind: str = "auto"
+    device_name: str | None = None
+    memory_growth: bool = True
+    tf32: bool = False
+    index: int | None = None
+    price_per_hour: float | None = None
+
+
+@dataclass
+class DataConfig:
+    name: str = MISSING
+    dir: str | None = None
+
+
+@dataclass
+class ProfileConfig:
+    name: str = MISSING
+    budget: str = MISSING
+    repetitions: int = 1
+    gates: str = "task"
+
+
+@dataclass
+class TrackingConfig:
+    name: str = MISSING
+    uri: str | None = None
+    experiment: str = "keras-backend-benchmark"
+    required: bool = True
+    flush_seconds: float = 10.0
+    deferred: bool = False  # the journal alone; it is ingested later, maybe by another machine
+
+
+@dataclass
+class TimeoutsConfig:
+    """Seconds that a phase may take before the worker's process group is ended; null: no limit."""
+
+    build: float | None = 3600.0
+    first_epoch: float | None = None
+    epoch: float | None = None
+    total: float | None = None
+
+
+@dataclass
+class SweepConfig:
+    """What ties a run to a sweep; a single run leaves it empty."""
+
+    id: str | None = None
+    block: int | None = None
+    cell: str | None = None  # which cell of the sweep's grid
+
+
+@dataclass
+class RunConfig:
+    """One run, composed: what is trained, by what, on what, with which data and how it is kept."""
+
+    task: TaskConfig = field(default_factory=TaskConfig)
+    backend: BackendConfig = field(default_factory=BackendConfig)
+    gpu: GpuConfig = field(default_factory=GpuConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    profile: ProfileConfig = field(default_factory=ProfileConfig)
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+    timeouts: TimeoutsConfig = field(default_factory=TimeoutsConfig)
+    sweep: SweepConfig = field(default_factory=SweepConfig)
+    # "auto": as the profile and the task say. Typed Any so that `check` can answer in one line.
+    epochs: Any = "auto"
+    batch: Any = "auto"
+    fraction: Any = "auto"
+    threads: Any = "auto"
+    affinity: Any = None
+    repetition: Any = 1
+    allow_unsound: bool = False
+    allow_sharing: bool = False
+
+    def budget(self) -> BudgetConfig:
+        """Data fractions, epochs and quality floor under the chosen profile, overrides applied."""
+        planned = self.task.budgets[self.profile.budget]
+        epochs = planned.epochs if self.epochs == "auto" else int(self.epochs)
+        fraction = planned.fraction if self.fraction == "auto" else float(self.fraction)
+        held_out = planned.validation_fraction if self.fraction == "auto" else float(self.fraction)
+        return BudgetConfig(fraction, held_out, epochs, planned.floor)
+
+    def batch_size(self) -> int:
+        """Samples per training step."""
+        return self.task.batch if self.batch == "auto" else int(self.batch)
+
+    def model(self) -> dict[str, Any]:
+        """The task's model with the gate function resolved by the profile."""
+        model = dict(self.task.model)
+        if self.profile.gates != "task" and "recurrent_activation" in model:
+            model["recurrent_activation"] = self.profile.gates
+        return model
+
+
+@dataclass
+class SweepRunConfig(RunConfig):
+    """A run's configuration and what steers the sweep over it (experiments/sweep.py)."""
+
+    repetitions: Any = "auto"
+    plan: bool = False
+    force: bool = False
+    fail_fast: bool = False
+
+    def of_run(self) -> RunConfig:
+        """The run alone, as train.py would compose it."""
+        return RunConfig(**{key.name: getattr(self, key.name) for key in fields(RunConfig)})

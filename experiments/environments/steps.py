@@ -1,0 +1,154 @@
+"""Run one step of a build: output to a log, progress in words, an end that can be told in one line."""
+
+import math
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+
+from experiments.system.process import Guard
+
+Say = Callable[[str], None]
+_FIRST_PROGRESS_SECONDS, _LONGEST_PROGRESS_SECONDS = 15.0, 60.0
+_PROGRESS_LENGTH = 70
+_TAIL_BYTES = 16_000
+_TAIL_LINES = 12
+_MESSAGE_LENGTH = 300
+_TELLING = re.compile(
+    r"error|×|╰─▶|because|no space left|no matching|not found|cannot|failed", re.IGNORECASE
+)
+_BOX = re.compile(r"[×╰─▶│├]+")
+
+
+class StepError(Exception):
+    """A step of a build ended badly; `reason` is one line, `tail` the last lines of its log."""
+
+    def __init__(self, reason: str, tail: Sequence[str]) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.tail = tuple(tail)
+
+
+def run(
+    command: Sequence[str | Path],
+    log: Path,
+    say: Say,
+    what: str,
+    environment: Mapping[str, str],
+    *,
+    keep: int | None = None,
+    accept: Collection[int] = (0,),
+    limit_seconds: float = math.inf,
+) -> int:
+    """Run `command` with its output appended to `log`; say how it goes now and then; gives the exit status.
+
+    `keep` is a file descriptor that the child inherits (the build's lock). Interrupted or over its time, the
+    child's whole process group is ended. Raises StepError on a status that is not in `accept`.
+    """
+    with log.open("ab") as output:
+        start = output.tell()
+        output.write(("$ " + " ".join(map(str, command)) + "\n").encode())
+        output.flush()
+        guard = Guard()  # a killed run takes its installers and checks with it
+        try:
+            child = subprocess.Popen(
+                [str(part) for part in command],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=dict(environment),
+                cwd=log.parent,
+                start_new_session=True,
+                pass_fds=() if keep is None else (keep,),
+            )
+        except OSError as error:
+            guard.release()
+            raise StepError(f"{command[0]} does not start: {error.strerror}", ()) from None
+    guard.watch(child.pid)
+    try:
+        status = _wait(child, lambda elapsed: say(_progress(what, elapsed, log)), limit_seconds)
+    except BaseException:
+        _end_group(child)
+        raise
+    finally:
+        guard.release()
+    if status not in accept:
+        raise StepError(*explain(log, start, status))
+    return status
+
+
+def _wait(
+    child: "subprocess.Popen[bytes]", progress: Callable[[float], None], limit_seconds: float
+) -> int:
+    begin, pause = time.monotonic(), _FIRST_PROGRESS_SECONDS
+    while (elapsed := time.monotonic() - begin) < limit_seconds:
+        try:
+            return child.wait(timeout=min(pause, limit_seconds - elapsed))
+        except subprocess.TimeoutExpired:
+            progress(time.monotonic() - begin)
+            pause = min(2 * pause, _LONGEST_PROGRESS_SECONDS)
+    raise StepError(f"not done after {limit_seconds:.0f} s", ())
+
+
+def _progress(what: str, elapsed: float, log: Path) -> str:
+    """One line on a step that is not done: how long it has run, and the last line of its log."""
+    lines = [" ".join(line.split()) for line in _tail(log, 0) if line.strip()]
+    last = lines[-1] if lines and not lines[-1].startswith("$ ") else ""
+    return f"{what}: {elapsed:.0f} s" + (f", {last[:_PROGRESS_LENGTH]}" if last else "")
+
+
+def _end_group(child: "subprocess.Popen[bytes]") -> None:
+    for signal_number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(child.pid, signal_number)
+            child.wait(timeout=3)
+            return
+        except subprocess.TimeoutExpired:
+            continue
+        except ProcessLookupError:
+            return
+
+
+def explain(log: Path, start: int, status: int) -> tuple[str, list[str]]:
+    """The telling line of a log from byte `start` on, and its last lines."""
+    lines = [
+        line.rstrip() for line in _tail(log, start) if line.strip() and not line.startswith("$ ")
+    ]
+    telling = [
+        index
+        for index, line in enumerate(lines)
+        if _TELLING.search(line) and not line.lstrip().startswith("hint:")
+    ]
+    if status < 0:
+        after = f" after: {lines[-1]}" if lines else ""
+        reason = f"it was ended by {signal.Signals(-status).name}{after}"
+    else:
+        reason = (
+            _sentence(lines, telling[-1])
+            if telling
+            else "".join(lines[-1:]) or f"exit status {status}"
+        )
+    tail = [line[:_MESSAGE_LENGTH] for line in lines[-_TAIL_LINES:]]
+    return " ".join(_BOX.sub(" ", reason).split())[:_MESSAGE_LENGTH], tail
+
+
+def _sentence(lines: list[str], last: int) -> str:
+    """The line `last`, with the lines it is wrapped from or into (uv indents what belongs to one message)."""
+    first = last
+    while first > 0 and lines[first].startswith("      ") and lines[first - 1].startswith("  "):
+        first -= 1
+    end = last
+    while end + 1 < len(lines) and lines[end + 1].startswith("      "):
+        end += 1
+    return " ".join(lines[first : end + 1])
+
+
+def _tail(log: Path, start: int) -> list[str]:
+    """The last lines of a log, from byte `start` on at most."""
+    with log.open("rb") as written:
+        end = written.seek(0, os.SEEK_END)
+        written.seek(max(start, end - _TAIL_BYTES))
+        return written.read().decode("utf-8", "replace").splitlines()
