@@ -39,7 +39,7 @@ WITH_ENGINES := tests/e2e tests/browser $(addprefix --ignore ,$(SWEEP_FILES)) -n
 test: SHELL := bash
 test: setup  ## everything, as CI runs it
 	@if [ -n "$$KBB_TEST_DATA" ]; then \
-	  $(BIN)/python -m experiments.environments check >/dev/null 2>&1 & engines=$$!; \
+	  $(BIN)/python -m experiments env check >/dev/null 2>&1 & engines=$$!; \
 	  trap 'kill $$engines 2>/dev/null || true' EXIT; \
 	fi; \
 	$(MAKE) --no-print-directory lint && $(PYTEST) $(WITHOUT_ENGINES) && $(PYTEST) $(SWEEPS) && \
@@ -80,13 +80,13 @@ bench-analysis: setup
 	$(BIN)/python benchmarks/bench_analysis.py
 
 server: setup  ## MLflow on PostgreSQL, this machine only: then tracking=server
-	$(BIN)/python -m experiments.tracking.server start
+	$(BIN)/python -m experiments server start
 
 server-stop:
-	$(BIN)/python -m experiments.tracking.server stop
+	$(BIN)/python -m experiments server stop
 
 doctor: setup
-	$(BIN)/python -m experiments.doctor
+	$(BIN)/python -m experiments doctor
 
 clean:  ## caches of tests and tools; runs, store and environments stay
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis

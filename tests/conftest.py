@@ -79,7 +79,7 @@ def _signals_as_they_were() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An MLflow store with the project's experiment and nothing in it; made once, copied by who writes to it."""
-    from tests import planted
+    from tests.support import planted
 
     path = tmp_path_factory.mktemp("store") / "mlflow.db"
     planted.create(path)
@@ -89,7 +89,7 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def planted_store(tmp_path: Path, empty_store: Path) -> Callable[..., str]:
     """Make a store of planted runs; returns its address. Every call makes another file."""
-    from tests import planted
+    from tests.support import planted
 
     numbers = itertools.count()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chromium import FLAGS, Browser, found
+from tests.support.chromium import FLAGS, Browser, found
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from analysis.report import links
-from tests.chromium import Browser
+from tests.support.chromium import Browser
 
 pytestmark = [pytest.mark.browser, pytest.mark.server]
 BACKENDS = ("theano", "tensorflow", "jax", "torch")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chromium import Browser, console, requests, size, theme
+from tests.support.chromium import Browser, console, requests, size, theme
 
 pytestmark = pytest.mark.browser
 

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sweeping import Bench
+
+from tests.support.sweeping import Bench
 
 
 @pytest.fixture(scope="session")

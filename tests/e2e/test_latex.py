@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from experiments import names
-from tests import planted
+from tests.support import planted
 
 pytestmark = pytest.mark.e2e
 Command = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import planted
+from tests.support import planted
 
 pytestmark = pytest.mark.e2e
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from composing import composed
 
 from experiments.environments import ensure, worker_variables
 from experiments.environments.inventory import BUILT, look
+from tests.support.composing import composed
 
 pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,7 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sweeping import GRID, ROOT, Bench
+
+from tests.support.sweeping import GRID, ROOT, Bench
 
 TWO = "backend=jax,torch"
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from sweeping import Bench
+from tests.support.sweeping import Bench
 
 TWO = "backend=jax,torch"
 

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sweeping import ROOT, Bench
+
+from tests.support.sweeping import ROOT, Bench
 
 SCRIPT = ROOT / "tests" / "slurm" / "cluster.sh"
 pytestmark = pytest.mark.xdist_group(

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sweeping import ROOT, Bench
 
 from experiments.tracking import server
+from tests.support.sweeping import ROOT, Bench
 
 pytestmark = pytest.mark.server
 

@@ -10,7 +10,7 @@ import pytest
 from tests.faults.conftest import Injection
 from tests.faults.parents import Place, copy_store
 
-NOT_YET = "not in MLflow yet: python -m experiments.journal.journal ingest"
+NOT_YET = "not in MLflow yet: python -m experiments journal ingest"
 Mount = Callable[..., Path]
 
 

@@ -150,10 +150,10 @@ def test_signal_that_a_library_drops(place: Place, injection: Injection, name: s
     script = f"""
 import os, runpy, signal, sys
 sys.path[0] = sys.argv[1]; sys.argv[:] = sys.argv[2:]
-from experiments import devices
-from experiments.bootstrap import require_project_environment
+from experiments.runs import prepare
+from experiments.cli.bootstrap import require_project_environment
 require_project_environment()
-choose = devices.choose_device
+choose = prepare.choose_device
 
 def deaf(*arguments):
     try:
@@ -161,7 +161,7 @@ def deaf(*arguments):
     except KeyboardInterrupt:
         return choose(*arguments)
 
-devices.choose_device = deaf
+prepare.choose_device = deaf
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
     command = [sys.executable, "-c", script, str(ROOT), str(ROOT / "experiments" / "train.py"), "task=mnist_mlp",

@@ -11,7 +11,7 @@ import pytest
 from tests.faults.conftest import Injection, Server
 from tests.faults.parents import Place
 
-NOT_YET = "not in MLflow yet: python -m experiments.journal.journal ingest"
+NOT_YET = "not in MLflow yet: python -m experiments journal ingest"
 GOES_ON = "the tracking store does not answer"
 
 

@@ -12,8 +12,8 @@ from analysis.store.select import Choice
 from analysis.tables.build import build
 from analysis.tables.render import render
 from experiments import names
-from tests import planted
-from tests.planted import run
+from tests.support import planted
+from tests.support.planted import run
 
 pytestmark = pytest.mark.golden
 HERE = Path(__file__).resolve().parent

@@ -21,14 +21,15 @@ def kbb_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 # Seconds of processor time each: simulations, a real MLflow store, real data files. `make test` runs them,
 # `make test-unit` leaves them out so that it answers within a minute.
 HEAVY = {
-    "test_analysis_cli.py", "test_analysis_store.py", "test_compare.py", "test_datasets_real.py", "test_formats.py",
-    "test_datasets_synthetic.py", "test_findings.py", "test_report.py", "test_statistics.py", "test_tables.py",
-    "test_tracking.py",
-}  # fmt: skip
+    *("analysis/test_cli.py", "analysis/test_store.py", "analysis/test_pairs.py"),
+    *("analysis/test_formats.py", "analysis/test_findings.py", "analysis/test_report.py"),
+    *("analysis/test_statistics.py", "analysis/test_tables.py"),
+    *("datasets/test_real.py", "datasets/test_synthetic.py", "tracking/test_tracking.py"),
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the heavy modules, so that the list stands in one place."""
+    """Mark the heavy modules, so that the list is in one place."""
     for item in items:
-        if item.path.name in HEAVY and item.path.parent.name == "unit":
+        if f"{item.path.parent.name}/{item.path.name}" in HEAVY:
             item.add_marker(pytest.mark.heavy)
