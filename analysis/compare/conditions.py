@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PLACE = "place"  # the column that `placed` adds: a key of `places`
-_KEYS = ("source_name", "device_name", "place_host", "protocol_id")
+_KEYS = ("source_name", "device_name", "place_host", "work_key")
 _TOLD = (
     "source_name",
     "device_name",
@@ -64,17 +64,27 @@ class Place:
         )
 
 
-def placed(frame: "pd.DataFrame", *, pool_hosts: bool = False) -> "pd.DataFrame":
-    """The runs with the key of their place in a column `place`.
+def placed(
+    frame: "pd.DataFrame", *, pool_hosts: bool = False, by_work: bool = False
+) -> "pd.DataFrame":
+    """The runs with the key of their condition in a column `place`.
 
-    Two machines may have the same processor's name and another number of cores or memory: hosts part the columns
-    of processors, unless `pool_hosts`. A GPU is told by its name.
+    by_work: equal work in an equal place is one condition, whatever the stack: training times of Keras 2 and
+    3 may be divided. Otherwise the protocol id decides, which separates the generations: validation is done
+    differently by them. Two machines may have the same processor's name and another number of cores or
+    memory, so CPU columns are split by host, unless `pool_hosts`; a GPU is known by its name.
     """
-    frame = _with_lost_places(frame)
+    frame = _with_lost_places(frame, by_work)
     published = frame["source"] == "published"
+    work = frame["protocol_id"]
+    if by_work:
+        pinned = frame["affinity"].where(frame["affinity"] != "null")
+        threads = frame["threads"].astype("str") + pinned.fillna("")
+        work = (frame["work_id"] + "/" + threads).fillna(frame["protocol_id"])
     frame = frame.assign(
         source_name=frame["published_source"].where(published, "measured").fillna("measured"),
         place_host=frame["host"].where((frame["device_kind"] != "gpu") & (not pool_hosts)),
+        work_key=work,
     )
     key = frame["task"].fillna("")
     for column in _KEYS:
@@ -82,24 +92,35 @@ def placed(frame: "pd.DataFrame", *, pool_hosts: bool = False) -> "pd.DataFrame"
     return frame.assign(**{PLACE: key})
 
 
-def _with_lost_places(frame: "pd.DataFrame") -> "pd.DataFrame":
-    """Runs that ended before their protocol id was settled stand where their like would have stood.
+# Filled in for a run that ended before its work was settled, from runs that were to do the same.
+_SETTLED = ("device_name", "device_kind", "protocol_id")
+_SETTLED_BY_WORK = (*_SETTLED[:2], "work_id", "threads", "affinity", "data_source", "epochs")
 
-    If there is one such column; else in one of its own that names the device as it was asked for.
+
+def _with_lost_places(frame: "pd.DataFrame", by_work: bool) -> "pd.DataFrame":
+    """Runs that ended before their work was settled go where runs like them are.
+
+    If there is exactly one such condition; otherwise into one of their own, with the device that was asked
+    for as its name.
     """
-    lost = frame["protocol_id"].isna() | frame["device_name"].isna()
+    identity = "work_id" if by_work else "protocol_id"
+    lost = frame[identity].isna() | frame["device_name"].isna()
+    if by_work:
+        lost &= frame["source"] != "published"
     if not lost.any():
         return frame
     frame = frame.copy()
-    alike = ["task", "keras_generation", "profile", "gpu", "host"]
-    known = frame[~lost].groupby(alike, dropna=False)[["device_name", "device_kind", "protocol_id"]]
-    only = {key: group.iloc[0] for key, group in known if group.drop_duplicates().shape[0] == 1}
-    for place in frame.index[lost]:
-        found = only.get(tuple(frame.loc[place, alike]))
+    generation = [] if by_work else ["keras_generation"]
+    alike = ["task", *generation, "profile", "gpu", "host"]
+    settled = list(_SETTLED_BY_WORK if by_work else _SETTLED)
+    groups = frame[~lost].groupby(alike, dropna=False)[settled]
+    only = {key: group.iloc[0] for key, group in groups if len(group.drop_duplicates()) == 1}
+    for i in frame.index[lost]:
+        found = only.get(tuple(frame.loc[i, alike]))
         if found is not None:
-            frame.loc[place, ["device_name", "device_kind", "protocol_id"]] = list(found)
-        elif frame["device_name"].isna()[place]:
-            frame.loc[place, "device_name"] = frame.loc[place, "gpu"]
+            frame.loc[i, settled] = list(found)
+        elif frame["device_name"].isna()[i]:
+            frame.loc[i, "device_name"] = frame.loc[i, "gpu"]
     return frame
 
 

@@ -44,8 +44,8 @@ class Board:
         return {self.places[place].generation for place, name in self.samples if name == backend}
 
 
-def board(frame: "pd.DataFrame", choice: Choice) -> Board:
-    """Lay the chosen runs out."""
-    chosen = conditions.placed(select(frame, choice), pool_hosts=choice.pool_hosts)
+def board(frame: "pd.DataFrame", choice: Choice, *, by_work: bool = False) -> Board:
+    """Lay the chosen runs out; `by_work` as in `conditions.placed`."""
+    chosen = conditions.placed(select(frame, choice), pool_hosts=choice.pool_hosts, by_work=by_work)
     runs = Runs(chosen)
     return Board(runs, conditions.places(chosen), runs.samples(), choice)

@@ -69,6 +69,11 @@ _TAGS = (
         "which publication a published figure is from",
     ),
     _tag(
+        "work_id",
+        names.TAG_WORK,
+        "hash of what is computed; equal work in an equal place may be divided",
+    ),
+    _tag(
         "protocol_id",
         names.TAG_PROTOCOL,
         "hash of all that decides the work; only equal ones are compared",
@@ -121,6 +126,7 @@ _PARAMS = (
     _param("profile", names.PARAM_PROFILE, "smoke, quick, published or tuned"),
     _param("data", names.PARAM_DATA, "the data as they were asked for"),
     _param("threads", names.PARAM_THREADS, "threads of the worker", INT),
+    _param("affinity", names.PARAM_AFFINITY, "processors that the worker was pinned to; null: none"),
     _param("seed", names.PARAM_SEED, "seed of the run", INT),
     _param("epochs", names.PARAM_EPOCHS, "planned epochs", INT),
     _param("batch", names.PARAM_BATCH, "samples per training step", INT, "samples"),
@@ -250,6 +256,7 @@ SELECTABLE = (
     "keras_generation",
     "sweep_id",
     "git_commit",
+    "work_id",
     "protocol_id",
     "run_id",
     "repetition",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from analysis.store.columns import BY_NAME, COLUMNS, FLOAT, INT, TIME
 from experiments import names
 from experiments.tracking.store import gc_paused, pages
+from experiments.tracking.work import work_id
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,6 +47,8 @@ def to_frame(runs: Iterable[Any]) -> "pd.DataFrame":
                 value = finite_or_infinite(metrics.get(column.key))
             elif column.kind == "tag":
                 value = tags.get(column.key)
+                if value is None and column.key == names.TAG_WORK:  # stored before it was logged
+                    value = _work_id(tags, params)
             elif column.kind == "param":
                 value = params.get(column.key)
             elif column.kind == "prefix":
@@ -56,6 +59,14 @@ def to_frame(runs: Iterable[Any]) -> "pd.DataFrame":
     return pd.DataFrame(
         {name: typed(values, BY_NAME[name].dtype) for name, values in cells.items()}
     )
+
+
+def _work_id(tags: dict[str, str], params: dict[str, str]) -> str | None:
+    """The identity of a run's work from what it stored; None for published results."""
+    if tags.get(names.TAG_SOURCE) == "published":
+        return None
+    task, digest = params.get(names.PARAM_TASK, ""), tags.get(names.TAG_DATA_DIGEST, "")
+    return work_id(task, digest, params)
 
 
 def finite_or_infinite(value: float | None) -> float | None:

@@ -85,11 +85,11 @@ def _params(config: RunConfig, threads: int, data: Prepared) -> dict[str, Any]:
         names.PARAM_FRACTION: budget.fraction,
         names.PARAM_TRAIN_SAMPLES: data.train_samples,
         names.PARAM_VALIDATION_SAMPLES: data.validation_samples,
-        "run.affinity": config.affinity,
-        "run.tf32": config.gpu.tf32,
-        "run.precision": "float32",
-        "run.rnn_path": identity.rnn_path(config),
-        "run.shuffle": config.task.shuffle,
+        names.PARAM_AFFINITY: config.affinity,
+        names.PARAM_TF32: config.gpu.tf32,
+        names.PARAM_PRECISION: "float32",
+        names.PARAM_RNN_PATH: identity.rnn_path(config),
+        names.PARAM_SHUFFLE: config.task.shuffle,
     }
     if config.gpu.price_per_hour is not None:
         params[names.PARAM_PRICE] = config.gpu.price_per_hour

@@ -16,6 +16,7 @@ from experiments import names
 from experiments.journal.events import Event
 from experiments.journal.figures import steady_each, summarise
 from experiments.tracking.store import Store, name_run, quiet
+from experiments.tracking.work import work_id
 
 MAX_METRICS = 800  # MLflow refuses more than 1,000 metrics, parameters and tags in one batch
 MAX_PARAMS = 100
@@ -113,9 +114,11 @@ class Recorder:
                 names.TAG_DEVICE_NAME: event["device_name"],
             }
         )
+        params = {key: as_text(value) for key, value in event["params"].items()}
+        self._tags.update(_identity_tags(self.job, event, params))
         if event.get("data_warning"):
             self._tags[names.TAG_DATA_WARNING] = event["data_warning"]
-        self._params.update({key: as_text(value) for key, value in event["params"].items()})
+        self._params.update(params)
         self._facts.update(event.get("facts") or {})
         self._dataset = event
 
@@ -244,6 +247,26 @@ def as_text(value: Any) -> str:
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return json.dumps(value, default=str)
+
+
+def _identity_tags(job: Event, prepared: Event, params: dict[str, str]) -> dict[str, str]:
+    """Work, stack and place of a run: what is computed, by what, and where."""
+    settings = {key: text for key, text in params.items() if key.startswith(names.PREFIX_SETTING)}
+    stack = {
+        "backend": job["backend"],
+        "keras_generation": job["keras_generation"],
+        "rnn_path": params.get(names.PARAM_RNN_PATH),
+        **settings,
+    }
+    place = {
+        "device": prepared["device_name"],
+        "threads": params.get(names.PARAM_THREADS),
+        "affinity": params.get(names.PARAM_AFFINITY),
+        "host": job["host"].get("hostname"),
+    }
+    tags = {names.TAG_STACK: as_text(stack), names.TAG_PLACE: as_text(place)}
+    work = work_id(job["task"], prepared["data_digest"], params)
+    return tags if work is None else {**tags, names.TAG_WORK: work}
 
 
 def _job_tags(job: Event) -> dict[str, str]:
