@@ -21,9 +21,9 @@ except ImportError:
 if TYPE_CHECKING:
     from analysis.store.read import Reading
 
-VIEWS = ("standard", "2017", "wide")
+VIEWS = ("answer", "tasks", "2017", "wide")
 SOURCES = ("measured", "published", "all")
-TABLE_FORMATS = ("md", "latex", "csv", "json", "html")
+TABLE_FORMATS = ("text", "md", "latex", "csv", "json", "html")
 # The keys of analysis.tables.pairs.MEASURES, whose import takes a second; a test holds them equal.
 MEASURES = (
     *("speed", "throughput", "total", "compile", "first", "import", "validation", "target"),
@@ -143,27 +143,33 @@ def _read(options: dict[str, Any]) -> "Reading":
 @click.option(
     "--view",
     type=click.Choice(VIEWS),
-    default="standard",
-    help="standard: quality and steady speed; 2017: that page's figures, mean seconds per epoch; "
-    "wide: every figure of a run; default: standard",
+    default="answer",
+    help="answer: tasks against backends, seconds per epoch and ratios; tasks: quality and speed, task by "
+    "task; 2017: that page's figures, mean seconds per epoch; wide: every figure of a run; default: answer",
 )
+@click.option(
+    "--by",
+    type=click.Choice(("backend", "device")),
+    default="backend",
+    help="what is across in the answer; device: one grid for each backend; default: backend",
+)
+@_SELECT
 @_choice("measured")
 @_output(*TABLE_FORMATS)
 @_store()
-def tables(view: str, **options: Any) -> None:
-    """Print comparison tables: backends against devices, task by task."""
+def tables(view: str, by: str, select: str | None, **options: Any) -> None:
+    """Print which backend trains which network fastest, and by how much."""
     from analysis.output import prepare_output
 
-    output = prepare_output(options, "md")
+    output = prepare_output(options, "text")
     reading = _read(options)
-    from analysis.store.select import choice_of
-    from analysis.tables.render import render
-    from analysis.tables.views import document
+    from analysis.store.select import choice_of, selected
+    from analysis.tables.views import shown
 
-    found = document(reading, choice_of(options, view))
     if output.form == "csv":
         output.note(reading.remarks())
-    output.put(render(found, output.form))
+    frame, choice = selected(reading.frame, select), choice_of(options, view)
+    output.put(shown(frame, choice, output.form, by, reading.remarks()))
 
 
 @commands.command()

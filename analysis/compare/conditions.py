@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 PLACE = "place"  # the column that `placed` adds: a key of `places`
 _KEYS = ("source_name", "device_name", "place_host", "work_key")
 _TOLD = (
+    "task",
+    "work_key",
     "source_name",
     "device_name",
     "device_kind",
@@ -33,6 +35,8 @@ class Place:
     """What a column stands for; `work` is the note that tells published figures' work apart."""
 
     key: str
+    task: str
+    identity: str  # hash of the work, or the protocol id
     source: str
     device: str
     kind: str
@@ -153,6 +157,8 @@ def _place(row: dict[Any, Any]) -> Place:
 
     return Place(
         key=row[PLACE],
+        task=_text(row["task"]),
+        identity=_text(row["work_key"]),
         source=_text(row["source_name"]),
         device=_text(row["device_name"]) or "unknown device",
         kind=_text(row["device_kind"]),

@@ -11,7 +11,7 @@ from experiments.config.schema import RunConfig
 from experiments.journal import journal
 from experiments.journal.figures import summarise
 from experiments.sweeps.survey import Prospect
-from experiments.tracking.recorder import as_text
+from experiments.tracking.translation import as_text
 from experiments.tracking.store import Store, pages
 
 
