@@ -73,6 +73,8 @@ _TAGS = (
         names.TAG_WORK,
         "hash of what is computed; equal work in an equal place may be divided",
     ),
+    _tag("stack_facts", names.TAG_STACK, "JSON: backend, Keras, engine, recurrent path, settings"),
+    _tag("place_facts", names.TAG_PLACE, "JSON: device, threads, affinity, host"),
     _tag(
         "protocol_id",
         names.TAG_PROTOCOL,
@@ -126,7 +128,9 @@ _PARAMS = (
     _param("profile", names.PARAM_PROFILE, "smoke, quick, published or tuned"),
     _param("data", names.PARAM_DATA, "the data as they were asked for"),
     _param("threads", names.PARAM_THREADS, "threads of the worker", INT),
-    _param("affinity", names.PARAM_AFFINITY, "processors that the worker was pinned to; null: none"),
+    _param(
+        "affinity", names.PARAM_AFFINITY, "processors that the worker was pinned to; null: none"
+    ),
     _param("seed", names.PARAM_SEED, "seed of the run", INT),
     _param("epochs", names.PARAM_EPOCHS, "planned epochs", INT),
     _param("batch", names.PARAM_BATCH, "samples per training step", INT, "samples"),

@@ -23,7 +23,7 @@ def build(frame: "pd.DataFrame", choice: Choice | None = None) -> Document:
 
         return Document("Keras backend benchmark: wide tables", wide_tables(laid_out))
     tables = [table for task in laid_out.tasks() for table in task_tables(laid_out, task)]
-    if choice.view == "standard":
+    if choice.view != "2017":
         from analysis.tables.wide import summary_tables
 
         tables += summary_tables(laid_out)

@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 
-from analysis.published import errata, results
+from analysis.published import errata, page_2017, results
 from analysis.store import read
 from analysis.store.select import Choice
 from analysis.tables.build import build
 from analysis.tables.model import Cell, Document, Table
 from analysis.tables.render import render
+from experiments.tracking import store
 
 pytestmark = [pytest.mark.golden, pytest.mark.usefixtures("golden_cache")]
 HERE = Path(__file__).resolve().parent
@@ -40,7 +41,7 @@ def frame(published_store: str, golden_cache: None) -> Any:
 
 @pytest.fixture(scope="session")
 def document(frame: Any) -> Document:
-    return build(frame, Choice(view="2017", source="published"))
+    return page_2017.document(frame)
 
 
 @pytest.fixture(scope="session")
@@ -271,8 +272,8 @@ def test_the_import_changes_nothing_the_second_time(published_store: str) -> Non
 def test_an_interrupted_import_is_completed(planted_store: Callable[..., str]) -> None:
     uri = planted_store()
     wanted = results.results()
-    client = read.open_client(uri)
-    experiment = read.experiment_id(client, uri, "keras-backend-benchmark")
+    client = store.open_client(uri)
+    experiment = store.experiment_id(client, uri, "keras-backend-benchmark")
     for result in wanted[:2]:  # as if it had died before the figures were written
         client.create_run(
             experiment, start_time=result.milliseconds, tags=result.tags, run_name=result.name

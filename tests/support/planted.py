@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments import names
+from experiments.tracking.store import prepare_import, quiet
 
 TASKS = ("mnist_mlp", "mnist_cnn", "cifar10_cnn", "imdb_bilstm", "imdb_fasttext", "text_gen")
 GENERATION = {"theano": 2, "tensorflow": 2, "cntk": 2, "tensorflow2": 3, "jax": 3, "torch": 3}
@@ -273,10 +274,9 @@ def grid(
 
 def create(path: Path, experiment: str = names.EXPERIMENT) -> str:
     """An empty MLflow store with one experiment; returns its address."""
-    from analysis.store.read import told_in_one_line
-
     uri = f"sqlite:///{path}"
-    with told_in_one_line(uri):
+    prepare_import()
+    with quiet():
         from mlflow import MlflowClient
 
         MlflowClient(tracking_uri=uri, registry_uri=uri).create_experiment(experiment)

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from analysis.__main__ import main
+from analysis.__main__ import MEASURES, TABLE_FORMATS, main
 from experiments import names
 from tests.support import planted
 from tests.support.planted import run
@@ -45,10 +45,7 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
     def call(*arguments: str, uri: str) -> Done:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-        try:
-            status = main(list(arguments))
-        except SystemExit as stop:  # argparse
-            status = int(stop.code or 0)
+        status = main(list(arguments))
         written = capsys.readouterr()
         return Done(status, written.out, written.err)
 
@@ -85,22 +82,35 @@ def test_help_answers_without_pandas_or_mlflow(root: Path, arguments: list[str])
     assert os.times().children_user - before < 1.0, "seconds of processor time"
 
 
+def test_the_choices_that_the_command_line_lists_are_all_there_are() -> None:
+    from analysis.tables import pairs, render
+
+    assert set(MEASURES) == set(pairs.MEASURES)
+    assert set(TABLE_FORMATS) == {"text", *render.FORMATS}
+
+
+def test_no_command_shows_the_commands(cli: Cli) -> None:
+    done = cli(uri="sqlite:////nowhere/mlflow.db")
+    assert (done.returncode, done.stdout) == (2, "")
+    for command in ("tables", "report", "findings", "compare", "runs", "export"):
+        assert f"  {command} " in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
-        ([], ["COMMAND"]),
-        (["nonsense"], ["invalid choice: 'nonsense'", "tables"]),
-        (["tables", "--view", "2018"], ["invalid choice: '2018'", "standard", "2017", "wide"]),
-        (["tables", "--format", "pdf"], ["invalid choice: 'pdf'", "latex"]),
+        (["nonsense"], ["No such command 'nonsense'", "--help"]),
+        (["tables", "--view", "2018"], ["'2018' is not one of", "answer", "tasks", "2017", "wide"]),
+        (["tables", "--format", "pdf"], ["'pdf' is not one of", "latex"]),
         (["tables", "--surprise"], ["--surprise"]),
         (["compare", "backend=jax"], ["B"]),
-        (["compare", "jax", "torch"], ["'jax' is no selection", "key=value"]),
+        (["compare", "jax", "torch"], ["'jax' is not a valid selection", "key=value"]),
         (["compare", "bakend=jax", "backend=torch"], ["bakend: unknown key", "backend"]),
         (
             ["compare", "backend=jax", "backend=torch", "--fail-if-slower", "5"],
-            ["'5' is no share", "5% or 0.05"],
+            ["'5' is not a share", "5% or 0.05"],
         ),
-        (["export", "-o", "x.xlsx"], [".parquet, .csv or .json"]),
+        (["export", "-o", "x.xlsx"], [".parquet, .csv, .json"]),
         (["tables", "-o", "/nowhere/at/all.md"], ["cannot be written", "/nowhere/at"]),
         (["tables", "-o", "."], [". is a folder"]),
     ],
@@ -113,6 +123,7 @@ def test_bad_arguments_are_refused_in_one_line_before_anything_is_read(
 
 COMMANDS = (
     ["tables"],
+    ["tables", "--view", "tasks"],
     ["tables", "--view", "wide"],
     ["findings"],
     ["runs"],
@@ -150,7 +161,7 @@ def test_a_store_of_others_alone_counts_their_runs(cli: Cli, planted_store: Make
 def test_an_unknown_experiment_lists_the_known(cli: Cli, planted_store: Make) -> None:
     refused(
         cli("tables", "--experiment", "nope", uri=planted_store([run()])),
-        "'nope' is not there",
+        "'nope' does not exist",
         names.EXPERIMENT,
     )
 
@@ -214,7 +225,7 @@ def test_a_folder_without_write_permission_is_told(
 
 def test_one_backend_only_makes_tables_and_no_claim(cli: Cli, planted_store: Make) -> None:
     uri = planted_store([run(repetition=n) for n in range(5)])
-    done = cli("tables", uri=uri)
+    done = cli("tables", "--view", "tasks", uri=uri)
     assert done.returncode == 0
     assert "| JAX " in done.stdout
     done = cli("findings", uri=uri)
@@ -236,6 +247,7 @@ def test_gaps_are_honest(cli: Cli, planted_store: Make) -> None:
     uri = planted_store([run(), going, bare, nothing])
     for arguments in (
         ["tables"],
+        ["tables", "--view", "tasks"],
         ["tables", "--view", "2017"],
         ["tables", "--view", "wide"],
         ["findings"],
@@ -254,14 +266,15 @@ def test_the_store_is_found_by_option_by_variable_and_in_the_project(
     cli: Cli, planted_store: Make
 ) -> None:
     first, second = planted_store([run()]), planted_store([run(backend="torch")])
-    assert "| JAX" in cli("tables", uri=first).stdout
-    assert "| PyTorch" in cli("tables", "--uri", second, uri=first).stdout
+    tables = ("tables", "--view", "tasks")
+    assert "| JAX" in cli(*tables, uri=first).stdout
+    assert "| PyTorch" in cli(*tables, "--uri", second, uri=first).stdout
 
 
 @pytest.mark.parametrize(
     ("ending", "begin"),
     [
-        ("md", "# Keras"),
+        ("md", "# Which Keras backend"),
         ("tex", "% Input"),
         ("csv", "table,section"),
         ("json", "{"),

@@ -17,7 +17,8 @@ from analysis.store import read
 from analysis.store.select import Choice
 from analysis.tables.build import build
 from analysis.tables.model import Document
-from analysis.tables.render import render
+from analysis.tables.render import FORMATS, render
+from analysis.tables.text import latex_text
 from tests.support import planted
 from tests.support.planted import five
 
@@ -166,12 +167,12 @@ def test_html_is_well_formed_escaped_and_asks_for_nothing(document: Document) ->
     assert text.count("<table") == len(document.tables)
 
 
-@pytest.mark.parametrize("form", sorted(render.FORMATS))
+@pytest.mark.parametrize("form", sorted(FORMATS))
 def test_every_format_holds_every_table(document: Document, form: str) -> None:
     text = render(document, form)
     assert text.endswith("\n")
     for table in document.tables:
-        assert table.section in text or text.latex_text(table.section) in text
+        assert table.section in text or latex_text(table.section) in text
 
 
 def test_tables_are_the_same_each_time(planted_store: Make, tmp_path: Path) -> None:

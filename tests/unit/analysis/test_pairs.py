@@ -175,12 +175,12 @@ def test_several_devices_on_one_side_are_ambiguous(judge: Callable[..., Result])
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("jax", "is no selection"),
-        ("", "is no selection"),
+        ("jax", "is not a valid selection"),
+        ("", "is not a valid selection"),
         ("backend=", "has no value"),
         ("x=1", "unknown key"),
-        ("backend=jax,backend=torch", "stands twice"),
-        ("backend jax=1", "is no selection"),
+        ("backend=jax,backend=torch", "is given twice"),
+        ("backend jax=1", "is not a valid selection"),
     ],
 )
 def test_what_is_no_selection_is_refused(text: str, message: str) -> None:
