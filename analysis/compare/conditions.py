@@ -1,7 +1,8 @@
 """Which column of a table a run stands in, and how that column is called.
 
-A column is one device (and host, for processors), one protocol id and one source: figures are divided inside a
-column, never across. Its label names the device, and of the rest only what tells it from its neighbours.
+A column is one device (and host, for processors), one protocol id and one source: figures are
+divided inside a column, never across. Its label names the device, and of the rest only what tells
+it from its neighbours.
 """
 
 from dataclasses import dataclass
@@ -56,7 +57,7 @@ class Place:
 
     @property
     def group(self) -> tuple[str, ...]:
-        """What columns of different tasks must share to be put into one wide table or one summary."""
+        """What columns of different tasks must share to be in one wide table or summary."""
         return (
             self.source,
             self.device,
@@ -73,10 +74,11 @@ def placed(
 ) -> "pd.DataFrame":
     """The runs with the key of their condition in a column `place`.
 
-    by_work: equal work in an equal place is one condition, whatever the stack: training times of Keras 2 and
-    3 may be divided. Otherwise the protocol id decides, which separates the generations: validation is done
-    differently by them. Two machines may have the same processor's name and another number of cores or
-    memory, so CPU columns are split by host, unless `pool_hosts`; a GPU is known by its name.
+    by_work: equal work in an equal place is one condition, whatever the stack: training times of
+    Keras 2 and 3 may be divided. Otherwise the protocol id decides, which separates the
+    generations: validation is done differently by them. Two machines may have the same processor's
+    name and another number of cores or memory, so CPU columns are split by host, unless
+    `pool_hosts`; a GPU is known by its name.
     """
     frame = _with_lost_places(frame, by_work)
     published = frame["source"] == "published"
@@ -104,8 +106,8 @@ _SETTLED_BY_WORK = (*_SETTLED[:2], "work_id", "threads", "affinity", "data_sourc
 def _with_lost_places(frame: "pd.DataFrame", by_work: bool) -> "pd.DataFrame":
     """Runs that ended before their work was settled go where runs like them are.
 
-    If there is exactly one such condition; otherwise into one of their own, with the device that was asked
-    for as its name.
+    If there is exactly one such condition; otherwise into one of their own, with the device that
+    was asked for as its name.
     """
     identity = "work_id" if by_work else "protocol_id"
     lost = frame[identity].isna() | frame["device_name"].isna()
@@ -131,7 +133,8 @@ def _with_lost_places(frame: "pd.DataFrame", by_work: bool) -> "pd.DataFrame":
 def places(frame: "pd.DataFrame") -> dict[str, Place]:
     """Every place of `placed` runs, by key, in the order of columns.
 
-    A run that ended early knows neither its data nor its threads: each fact is the first that any run tells.
+    A run that ended early knows neither its data nor its threads: each fact is the first that any
+    run tells.
     """
     first = frame[[PLACE, *_TOLD]].groupby(PLACE, sort=False, as_index=False).first()
     found = [_place(row) for row in first.to_dict("records")]

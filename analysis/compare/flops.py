@@ -1,8 +1,9 @@
 """How much arithmetic a training sample costs, for the share of the machine's ceiling.
 
-Counts multiplications and additions of the products that a layer is made of, forward; training costs three times
-that, one part forward and two backward (Kaplan et al. 2020, arXiv:2001.08361, section 2.1). Pooling, activation
-and the optimizer's step are left out, so shares are slightly too low, never too high.
+Counts multiplications and additions of the products that a layer is made of, forward; training
+costs three times that, one part forward and two backward (Kaplan et al. 2020, arXiv:2001.08361,
+section 2.1). Pooling, activation and the optimizer's step are left out, so shares are slightly too
+low, never too high.
 """
 
 import json
@@ -14,7 +15,9 @@ Model = dict[str, Any]
 
 
 def training_flops_per_sample(hyper: str | None) -> float | None:
-    """Floating-point operations per training sample from a run's hyper-parameters (JSON); None if unknown."""
+    """Floating-point operations per training sample from a run's hyper-parameters (JSON); None if
+    unknown.
+    """
     if not hyper:
         return None
     try:

@@ -10,7 +10,8 @@ LOWER, HIGHER = "lower", "higher"
 
 @dataclass(frozen=True)
 class Measure:
-    """One figure of a run. `scale` brings the tidy table's unit to `unit`; `better` decides bold, "" for none.
+    """One figure of a run. `scale` brings the tidy table's unit to `unit`; `better` decides bold,
+    "" for none.
 
     quality: accuracies and losses, whose differences are told apart without the 3 % rule.
     """

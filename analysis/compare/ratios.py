@@ -11,10 +11,12 @@ from analysis.compare.samples import Sample
 
 @dataclass(frozen=True)
 class Ratios:
-    """Medians of some samples in the measure's unit, the best one's index, and each one's ratio to it.
+    """Medians of some samples in the measure's unit, the best one's index, and each one's ratio to
+    it.
 
-    A sample without a figure, or whose runs may not win (diverged, doubtful, unsound), has NaN in `medians`
-    if it has no figure, and never is `best`. `values` are NaN where nothing may be divided.
+    A sample without a figure, or whose runs may not win (diverged, doubtful, unsound), has NaN in
+    `medians` if it has no figure, and never is `best`. `values` are NaN where nothing may be
+    divided.
     """
 
     best: int | None
@@ -23,7 +25,9 @@ class Ratios:
 
 
 def to_best(samples: Sequence[Sample | None], measure: Measure) -> Ratios:
-    """Each sample's median divided by the best valid one's; lower is better unless the measure says so."""
+    """Each sample's median divided by the best valid one's; lower is better unless the measure says
+    so.
+    """
     medians = [_median(sample, measure) for sample in samples]
     valid = [
         i
@@ -47,8 +51,9 @@ def geometric_means(
 ) -> tuple[dict[str, float], list[str]]:
     """Geometric mean of each backend's ratios over complete cases, and those tasks.
 
-    by_task: task -> backend -> ratio to the task's best; NaN or absent where there is none. Backends without
-    any ratio are left out; of the others only tasks that all of them have are counted.
+    by_task: task -> backend -> ratio to the task's best; NaN or absent where there is none.
+    Backends without any ratio are left out; of the others only tasks that all of them have are
+    counted.
     """
     backends = list(dict.fromkeys(name for ratios in by_task.values() for name in ratios))
     rows = {

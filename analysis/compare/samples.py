@@ -1,4 +1,6 @@
-"""The runs behind one cell: which of them count, how the others ended, and what must be said with the figure."""
+"""The runs behind one cell: which of them count, how the others ended, and what must be said with
+the figure.
+"""
 
 import re
 from collections import Counter
@@ -37,7 +39,9 @@ _REASONS = {
 
 
 class Runs:
-    """The tidy table as arrays: looking into a data frame once for each of a thousand cells takes seconds."""
+    """The tidy table as arrays: looking into a data frame once for each of a thousand cells takes
+    seconds.
+    """
 
     def __init__(self, frame: "pd.DataFrame") -> None:
         self.frame = frame.reset_index(drop=True)
@@ -103,7 +107,9 @@ class Sample:
 
     @cached_property
     def counted(self) -> Positions:
-        """Finished runs without such doubts; if there are none, those with; if none finished, the diverged."""
+        """Finished runs without such doubts; if there are none, those with; if none finished, the
+        diverged.
+        """
         finished = self._where(names.FINISHED)
         sound = np.setdiff1d(finished, self.doubts)
         if len(sound):
@@ -117,7 +123,9 @@ class Sample:
         return len(finished) > 0 and len(finished) > len(self._where(names.DIVERGED))
 
     def values(self, measure: Measure) -> statistics.Floats:
-        """The counted runs' figures in the measure's unit; what is missing or no number is left out."""
+        """The counted runs' figures in the measure's unit; what is missing or no number is left
+        out.
+        """
         if measure.column not in self._values:
             column = self.runs.array(measure.column)
             raw = (
@@ -129,7 +137,9 @@ class Sample:
         return self._values[measure.column] * measure.scale
 
     def epochs(self, measure: Measure) -> list[statistics.Floats] | None:
-        """The same of each counted run's steady epochs, for a time or rate of training; None where one is not known."""
+        """The same of each counted run's steady epochs, for a time or rate of training; None where
+        one is not known.
+        """
         if (
             measure.column not in (STEADY.column, THROUGHPUT.column)
             or len(self.counted) < statistics.MIN_FOR_BOOTSTRAP
@@ -249,7 +259,9 @@ def compared_to(sample: Sample, base: Sample, measure: Measure) -> statistics.Co
 
 
 def seconds_of(text: Any) -> statistics.Floats:
-    """The numbers in a space-separated list; empty where it is missing or no list of positive numbers."""
+    """The numbers in a space-separated list; empty where it is missing or no list of positive
+    numbers.
+    """
     try:
         found = np.array((text or "").split(), dtype=np.float64)
     except (AttributeError, ValueError):

@@ -1,7 +1,8 @@
 """What stands side by side in a plot: one task on one machine with one amount of work.
 
-A setting may hold several places (`analysis.compare.conditions`), since Keras 2 and 3 compute the same network differently:
-their runs are shown beside each other, and divided only within a place. Which runs count is `analysis.compare.samples`' word.
+A setting may hold several places (`analysis.compare.conditions`), since Keras 2 and 3 compute the
+same network differently: their runs are shown beside each other, and divided only within a place.
+Which runs count is `analysis.compare.samples`' word.
 """
 
 import math
@@ -72,7 +73,9 @@ def against(member: Member, base: Member) -> Comparison:
 
 @dataclass(frozen=True)
 class Setting:
-    """Members of one task on one machine; `where` tells device, profile, data and `amount` of work in a line."""
+    """Members of one task on one machine; `where` tells device, profile, data and `amount` of work
+    in a line.
+    """
 
     task: str
     where: str
@@ -94,7 +97,7 @@ class Setting:
 
     @cached_property
     def by_place(self) -> dict[str, list[Member]]:
-        """Members that may be compared with each other, by the key of their place, fastest first."""
+        """Members that may be compared with each other, by their place, fastest first."""
         from analysis.compare.statistics import median
 
         found: dict[str, list[Member]] = {}
@@ -106,7 +109,9 @@ class Setting:
 
 
 def measured(frame: "pd.DataFrame") -> "pd.DataFrame":
-    """Runs of this program, published figures left out; each where `analysis.compare.conditions` places it."""
+    """Runs of this program, published figures left out; each where `analysis.compare.conditions`
+    places it.
+    """
     return placed(frame[frame["source"].fillna("measured") != "published"])
 
 

@@ -1,14 +1,14 @@
-"""The figures' statistics: medians, intervals with their true coverage, ratios, ties. Pure functions.
+"""The figures' statistics: medians, intervals with their true coverage, ratios, ties. Pure
+functions.
 
-Distributions come from scipy.special; scipy.stats, which wraps the same functions, takes seconds to import and
-is what the tests compare with.
+Distributions come from scipy.special; scipy.stats, which wraps the same functions, takes seconds to
+import and is what the tests compare with.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +28,9 @@ Epochs = Sequence[Sequence[float] | Floats]  # the figures of each run's epochs,
 
 @dataclass(frozen=True)
 class Interval:
-    """low..high in the unit of the values; `coverage` is the true one where it is known, else the nominal."""
+    """low..high in the unit of the values; `coverage` is the true one where it is known, else the
+    nominal.
+    """
 
     low: float
     high: float
@@ -38,7 +40,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Comparison:
-    """`a` against `b`: ratio of medians a / b, its interval, and the verdict on a (see `compare`)."""
+    """`a` against `b`: ratio of medians a / b, its interval, the verdict on a (`compare`)."""
 
     ratio: float
     interval: Interval | None
@@ -51,7 +53,7 @@ HIGHER, LOWER, TIE, UNKNOWN = "higher", "lower", "tie", "unknown"
 
 
 def finite(values: Sequence[float] | Floats) -> Floats:
-    """The values that are numbers, as a one-dimensional float64 array; NaN and infinities left out."""
+    """The values as a one-dimensional float64 array, NaN and infinities left out."""
     array = np.asarray(values, dtype=np.float64).ravel()
     return array[np.isfinite(array)]
 
@@ -71,12 +73,15 @@ def median_interval(
     *,
     epochs: Epochs | None = None,
 ) -> Interval | None:
-    """Interval for the median: percentile bootstrap from six values on, the range for three to five, else None.
+    """Interval for the median: percentile bootstrap from six values on, the range for three to
+    five, else None.
 
-    epochs: the figures of each run's epochs, where known; the bootstrap then draws runs, and epochs within them.
+    epochs: the figures of each run's epochs, where known; the bootstrap then draws runs, and epochs
+    within them.
 
-    The range of n values covers the median with probability 1 - 2^(1-n) whatever the distribution: 75 % for
-    n = 3, 93.75 % for n = 5 (David & Nagaraja, Order Statistics, 3rd ed. 2003, section 7.1).
+    The range of n values covers the median with probability 1 - 2^(1-n) whatever the distribution:
+    75 % for n = 3, 93.75 % for n = 5 (David & Nagaraja, Order Statistics, 3rd ed. 2003, section
+    7.1).
     """
     known = finite(values)
     if known.size < MIN_FOR_INTERVAL:
@@ -94,10 +99,12 @@ def median_interval(
 def order_statistic_interval(
     values: Sequence[float] | Floats, confidence: float = CONFIDENCE
 ) -> Interval | None:
-    """The shortest symmetric pair of order statistics that covers the median with at least `confidence`.
+    """The shortest symmetric pair of order statistics that covers the median with at least
+    `confidence`.
 
-    Exact for every continuous distribution: coverage 1 - 2 P(Binomial(n, 1/2) < k) for the k-th smallest and
-    largest (David & Nagaraja 2003, section 7.1). Below six values the range is given, with its lower coverage.
+    Exact for every continuous distribution: coverage 1 - 2 P(Binomial(n, 1/2) < k) for the k-th
+    smallest and largest (David & Nagaraja 2003, section 7.1). Below six values the range is given,
+    with its lower coverage.
     """
     known = np.sort(finite(values))
     count = known.size
@@ -116,12 +123,14 @@ def _coverage(rank: int, count: int) -> float:
 
 
 def bootstrap_medians(values: Floats, rng: np.random.Generator, draws: int = DRAWS) -> Floats:
-    """`draws` medians of resamples with replacement, shape (draws,), drawn without making the resamples.
+    """`draws` medians of resamples with replacement, shape (draws,), drawn without making the
+    resamples.
 
-    A resample's k-th smallest is the sample's value at rank ceil(n U), U being the k-th smallest of n uniform
-    numbers, which is Beta(k, n - k + 1); given it, the next one is 1 - (1 - U) V^(1 / (n - k)) (Efron 1979,
-    Annals of Statistics 7:1, remark on the median; David & Nagaraja 2003, section 2.5). The same distribution as
-    scipy.stats.bootstrap(method="percentile") of the median, at a hundredth of the time.
+    A resample's k-th smallest is the sample's value at rank ceil(n U), U being the k-th smallest of
+    n uniform numbers, which is Beta(k, n - k + 1); given it, the next one is 1 - (1 - U) V^(1 / (n
+    - k)) (Efron 1979, Annals of Statistics 7:1, remark on the median; David & Nagaraja 2003,
+    section 2.5). The same distribution as scipy.stats.bootstrap(method="percentile") of the median,
+    at a hundredth of the time.
     """
     ordered = np.sort(values)
     below, above = _ranks(ordered.size, rng, draws)
@@ -142,14 +151,18 @@ def _ranks(
 
 @lru_cache(maxsize=512)
 def _seeded_ranks(count: int, stream: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Ranks depend on the count alone: drawn once for all cells of as many runs. Streams are independent."""
+    """Ranks depend on the count alone: drawn once for all cells of as many runs. Streams are
+    independent.
+    """
     return _ranks(count, np.random.default_rng([SEED, stream]), DRAWS)
 
 
 def _seeded_medians(values: Floats, stream: int, epochs: Epochs | None = None) -> Floats:
-    """Bootstrap medians with draws that are the same each time, hierarchical where every run's epochs are known.
+    """Bootstrap medians with draws that are the same each time, hierarchical where every run's
+    epochs are known.
 
-    Of more than MAX_HIERARCHICAL runs the medians alone are drawn: their spread holds that of the epochs already.
+    Of more than MAX_HIERARCHICAL runs the medians alone are drawn: their spread holds that of the
+    epochs already.
     """
     if (
         epochs is not None
@@ -188,12 +201,13 @@ def _rank(uniform: Floats, count: "int | npt.NDArray[np.int64]") -> npt.NDArray[
 def hierarchical_medians(
     groups: Sequence[Sequence[float] | Floats], rng: np.random.Generator, draws: int = DRAWS
 ) -> Floats:
-    """`draws` medians over runs of the median over epochs: runs are resampled, then epochs within each.
+    """`draws` medians over runs of the median over epochs: runs are resampled, then epochs within
+    each.
 
-    groups: the steady epochs of each run, none empty. Two-stage resampling (Davison & Hinkley, Bootstrap Methods,
-    1997, section 3.8): a run that is drawn twice has its epochs drawn twice. Where only the runs' medians are known,
-    `bootstrap_medians` of those is that section's other strategy: the spread between runs contains the spread
-    within them already.
+    groups: the steady epochs of each run, none empty. Two-stage resampling (Davison & Hinkley,
+    Bootstrap Methods, 1997, section 3.8): a run that is drawn twice has its epochs drawn twice.
+    Where only the runs' medians are known, `bootstrap_medians` of those is that section's other
+    strategy: the spread between runs contains the spread within them already.
     """
     runs = [np.sort(finite(group)) for group in groups]
     sizes = np.array([run.size for run in runs])
@@ -226,9 +240,10 @@ def ratio_interval(
 ) -> Interval | None:
     """Interval for median(a) / median(b) of positive values; None below three on either side.
 
-    From six values on each side: percentile bootstrap of the ratio of medians, its percentiles widened for small
-    samples. Below: Welch's t on logarithms (Welch 1947, Biometrika 34), which three runs against three can still
-    satisfy at 95 %: the chance that two equal triples do not overlap at all is 10 %, so ranks alone cannot.
+    From six values on each side: percentile bootstrap of the ratio of medians, its percentiles
+    widened for small samples. Below: Welch's t on logarithms (Welch 1947, Biometrika 34), which
+    three runs against three can still satisfy at 95 %: the chance that two equal triples do not
+    overlap at all is 10 %, so ranks alone cannot.
     """
     first, second = finite(a), finite(b)
     smaller = min(first.size, second.size)
@@ -245,7 +260,9 @@ def ratio_interval(
 def difference_interval(
     a: Sequence[float] | Floats, b: Sequence[float] | Floats, confidence: float = CONFIDENCE
 ) -> Interval | None:
-    """Interval for median(a) - median(b), for accuracies and losses; as `ratio_interval` without logarithms."""
+    """Interval for median(a) - median(b), for accuracies and losses; as `ratio_interval` without
+    logarithms.
+    """
     first, second = finite(a), finite(b)
     smaller = min(first.size, second.size)
     if smaller < MIN_FOR_INTERVAL:
@@ -261,8 +278,9 @@ def difference_interval(
 def _expanded_tails(first: int, second: int, confidence: float) -> tuple[float, float]:
     """Percentiles that make up for the bootstrap's narrowness in small samples.
 
-    Phi(-sqrt(n / (n - 1)) t) instead of alpha / 2, t with the two samples' degrees of freedom (Hesterberg 2015,
-    The American Statistician 69:4, "expanded percentile interval"). Without, equal sevens differ in 5.6 %.
+    Phi(-sqrt(n / (n - 1)) t) instead of alpha / 2, t with the two samples' degrees of freedom
+    (Hesterberg 2015, The American Statistician 69:4, "expanded percentile interval"). Without,
+    equal sevens differ in 5.6 %.
     """
     smaller = min(first, second)
     t = float(special.stdtrit(first + second - 2, (1 + confidence) / 2))
@@ -271,7 +289,9 @@ def _expanded_tails(first: int, second: int, confidence: float) -> tuple[float, 
 
 
 def _welch(first: Floats, second: Floats, confidence: float) -> tuple[float, float]:
-    """Welch's interval for the difference of means, stretched where it must be to hold that of the medians."""
+    """Welch's interval for the difference of means, stretched where it must be to hold that of the
+    medians.
+    """
     errors = [float(sample.var(ddof=1)) / sample.size for sample in (first, second)]
     means = float(first.mean() - second.mean())
     medians = median(first) - median(second)
@@ -293,10 +313,11 @@ def compare(
     epochs_a: Epochs | None = None,
     epochs_b: Epochs | None = None,
 ) -> Comparison:
-    """Is a higher or lower than b? Only if the ratio's interval excludes 1 *and* the medians differ by 3 %.
+    """Is a higher or lower than b? Only if the ratio's interval excludes 1 *and* the medians differ
+    by 3 %.
 
-    verdict: "higher", "lower", "tie" (no difference could be shown), or "unknown" below three runs a side.
-    Values must be positive (times, rates, bytes).
+    verdict: "higher", "lower", "tie" (no difference could be shown), or "unknown" below three runs
+    a side. Values must be positive (times, rates, bytes).
     """
     first, second = finite(a), finite(b)
     if not first.size or not second.size or median(second) == 0:
@@ -318,7 +339,7 @@ def compare(
 def compare_quality(
     a: Sequence[float] | Floats, b: Sequence[float] | Floats, confidence: float = CONFIDENCE
 ) -> str:
-    """Verdict on accuracies or losses: the interval of the difference excludes 0, or it is a tie."""
+    """Verdict on accuracies or losses: a tie unless the difference's interval excludes 0."""
     interval = difference_interval(a, b, confidence)
     if interval is None:
         return UNKNOWN
@@ -334,8 +355,9 @@ def geometric_mean(values: Sequence[float] | Floats) -> float:
 def complete_cases(ratios: Mapping[str, Mapping[str, float]]) -> tuple[dict[str, float], list[str]]:
     """Geometric mean per row over the cases that *every* row has, and those cases.
 
-    ratios: row -> case -> ratio. A mean over different tasks for different backends would compare nothing.
-    (Fleming & Wallace 1986, CACM 29:3: the geometric mean is the one for normalised figures.)
+    ratios: row -> case -> ratio. A mean over different tasks for different backends would compare
+    nothing. (Fleming & Wallace 1986, CACM 29:3: the geometric mean is the one for normalised
+    figures.)
     """
     cases = [
         case
@@ -350,7 +372,9 @@ def complete_cases(ratios: Mapping[str, Mapping[str, float]]) -> tuple[dict[str,
 
 
 def significant_digits(value: float, resolution: float | None) -> int:
-    """How many significant digits a value carries that was rounded to `resolution`; 2 decide a ratio's print."""
+    """How many significant digits a value carries that was rounded to `resolution`; 2 decide a
+    ratio's print.
+    """
     if not resolution or not math.isfinite(value) or value <= 0:
         return 15
     return max(
@@ -365,16 +389,3 @@ def rounded_ratio_bounds(
     half = resolution / 2
     high = (numerator + half) / (denominator - half) if denominator > half else math.inf
     return (numerator - half) / (denominator + half), high
-
-
-def summary(values: Any) -> dict[str, float]:
-    """Median, interval and count as plain numbers, for exports."""
-    interval = median_interval(values)
-    known = finite(values)
-    return {
-        "n": float(known.size),
-        "median": median(known),
-        "low": interval.low if interval else math.nan,
-        "high": interval.high if interval else math.nan,
-        "coverage": interval.coverage if interval else math.nan,
-    }

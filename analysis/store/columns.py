@@ -1,4 +1,5 @@
-"""The tidy table: one row per run, every column documented with its type, unit and origin in MLflow.
+"""The tidy table: one row per run, every column documented with its type, unit and origin in
+MLflow.
 
 Standard library only, so that the command line can print the list without importing pandas.
 """
@@ -12,7 +13,7 @@ STR, FLOAT, INT, TIME = "str", "float64", "Int64", "datetime64[ms, UTC]"
 
 @dataclass(frozen=True)
 class Column:
-    """One column: `kind` and `key` say where MLflow has it (attribute, tag, param, metric, prefix)."""
+    """One column; `kind` (attribute, tag, param, metric, prefix) and `key` say where it is from."""
 
     name: str
     dtype: str
@@ -243,7 +244,8 @@ EPOCH_COLUMNS: tuple[Column, ...] = (
     ),
 )
 
-# What a comparison may select by (`compare backend=jax,profile=quick ...`), with short names for some.
+# What a comparison may select by (`compare backend=jax,profile=quick ...`), with short names for
+# some.
 SELECTABLE = (
     "task",
     "backend",

@@ -17,11 +17,12 @@ Selection = dict[str, str]
 
 
 def parse(text: str) -> Selection:
-    """`key=value,key=value` as a dictionary; values may hold commas. ConfigError for anything else."""
+    """`key=value,key=value` as a dictionary; values may contain commas. Raises ConfigError."""
     found = list(_PART.finditer(text))
     if not found or found[0].start() != 0:
         raise ConfigError(
-            f"{text!r} is not a valid selection; write key=value pairs separated by commas; keys: {_keys()}"
+            f"{text!r} is not a valid selection; write key=value pairs separated by commas; "
+            f"keys: {_keys()}"
         )
     selection: Selection = {}
     for place, match in enumerate(found):
@@ -85,7 +86,9 @@ def _same_number(one: str, other: str) -> bool:
 
 
 def percentage(text: str) -> float:
-    """ "5%" or "0.05" as 0.05; ConfigError for what is no share, and for a bare 5, which may mean either."""
+    """ "5%" or "0.05" as 0.05; ConfigError for what is no share, and for a bare 5, which may mean
+    either.
+    """
     bare = text.strip().removesuffix("%")
     try:
         share = float(bare) / (1 if bare == text.strip() else 100)

@@ -1,7 +1,9 @@
-"""The answer: one grid per place, tasks down, backends across, seconds per training epoch and ratios.
+"""The answer: one grid per place, tasks down, backends across, seconds per training epoch and
+ratios.
 
-Where work and place are equal, training times are divided whatever the stack: every engine passed the same
-checks and one preparation feeds them all. A grid is shown for few runs too, with its doubt beside it.
+Where work and place are equal, training times are divided whatever the stack: every engine passed
+the same checks and one preparation feeds them all. A grid is shown for few runs too, with its doubt
+beside it.
 """
 
 import math
@@ -16,7 +18,7 @@ from analysis.compare.layout import Board, board
 from analysis.compare.marks import MISSING
 from analysis.compare.measures import MEAN_EPOCH, STEADY, Measure, quality
 from analysis.compare.samples import Sample
-from analysis.numbers import ratio_text, significant
+from analysis.numbers import significant
 from analysis.store.select import Choice
 from analysis.tables.caveats import caveats
 from analysis.tables.cells import cell, winners
@@ -33,14 +35,16 @@ MEAN = "mean"  # key of the last row: the geometric mean over tasks
 class Answer:
     """What the runs of one place say.
 
-    place: the machine in a line. speed, quality: grids with equal rows and columns (speed has one row more,
-    the geometric mean). caveats: at most six lines to be read with them.
+    place: the machine in a line. samples: the runs behind the speed grid, by row and column. speed,
+    quality: grids with equal rows and columns (speed has one row more, the geometric mean).
+    caveats: at most six lines to be read with them.
     """
 
     place: str
     speed: Table
     quality: Table
     caveats: tuple[str, ...]
+    samples: Sequence[Sequence[Sample | None]] = ()
 
 
 def answers(frame: "pd.DataFrame", choice: Choice) -> list[Answer]:
@@ -99,14 +103,15 @@ def _grids(
         _speed(where, places, rows, columns, samples, measure),
         _quality(where, rows, columns, samples),
         tuple(lines),
+        samples,
     )
 
 
 def answers_by_device(frame: "pd.DataFrame", choice: Choice) -> list[Answer]:
     """One answer for each backend, devices across: the columns of the page of 2017.
 
-    Published and measured figures are different measures, so they never share a grid. Raises UserError if
-    the choice leaves no run.
+    Published and measured figures are different measures, so they never share a grid. Raises
+    UserError if the choice leaves no run.
     """
     laid_out = board(frame, choice, by_work=True)
     found = []
@@ -170,7 +175,9 @@ def _labels(places: Sequence[Place]) -> list[str]:
             twins = [other for other, name in zip(places, names, strict=True) if name == names[i]]
             parts = [
                 f"{place.data} data" if len({twin.data for twin in twins}) > 1 else "",
-                f"{place.epochs} epochs" if len({twin.epochs for twin in twins}) > 1 else "",
+                f"{place.epochs} epochs"
+                if place.epochs and len({t.epochs for t in twins}) > 1
+                else "",
                 place.work,
             ]
             extra = ", ".join(part for part in parts if part) or f"work {place.identity[:6]}"
@@ -240,15 +247,19 @@ def _speed(
 def _with_ratio(found: Cell, ratio: float, best: bool, bold: bool) -> Cell:
     if found.value is None or not math.isfinite(ratio):
         return found
-    text = "" if best else ratio_text(ratio, 3 if ratio < 1.095 else 2)
+    text = "" if best else _times(ratio)
     return replace(found, ratio=None if best else ratio, ratio_text=text, bold=bold)
 
 
 def _mean(mean: float | None, least: float) -> Cell:
     if mean is None:
         return Cell(absent=MISSING)
-    text = significant(mean, 3 if mean < 1.095 else 2) + "x"
-    return Cell(value=mean, text=text, bold=mean == least)
+    return Cell(value=mean, text=_times(mean), bold=mean == least)
+
+
+def _times(ratio: float) -> str:
+    """Two significant digits, three close to 1, where two would hide a difference: 4.7x, 1.04x."""
+    return significant(ratio, 3 if ratio < 1.095 else 2) + "x"
 
 
 def _quality(

@@ -1,6 +1,8 @@
-"""The comparison tables: 2017's shape, the standard ones, the wide ones, and the summary over tasks.
+"""The comparison tables: 2017's shape, the standard ones, the wide ones, and the summary over
+tasks.
 
-Rows are backends, columns are places (`analysis.compare.conditions`); a figure is divided only by the best of its own column.
+Rows are backends, columns are places (`analysis.compare.conditions`); a figure is divided only by
+the best of its own column.
 """
 
 from typing import TYPE_CHECKING

@@ -33,8 +33,8 @@ def caveats(
     own = frame[frame[PLACE].isin([place.key for place in places])]
     if places[0].published:
         return [
-            "Published results: one run per cell, no spread is known. Times are the mean over all epochs, "
-            "validation and the first epoch included."
+            "Published results: one run per cell, no spread is known. Times are the mean over all "
+            "epochs, validation and the first epoch included."
         ]
     lines = [
         _runs(places, samples, measure),
@@ -58,7 +58,10 @@ def _runs(places: Sequence[Place], samples: Samples, measure: Measure) -> str:
     fewest, most = min(counts), max(counts)
     each = titles.counted(fewest, "run") if fewest == most else f"{fewest} to {most} runs"
     if most < statistics.MIN_FOR_INTERVAL:
-        text = f"First look, {each} per cell: no difference can be shown below three; add repetitions=5."
+        text = (
+            f"First look, {each} per cell: no difference can be shown below three; "
+            "add repetitions=5."
+        )
     elif fewest < statistics.MIN_FOR_INTERVAL:
         text = f"{each} per cell: below three, no difference can be shown."
     elif fewest < _ENOUGH_RUNS:
@@ -67,7 +70,10 @@ def _runs(places: Sequence[Place], samples: Samples, measure: Measure) -> str:
         text = f"{each} per cell (median). = is a tie with the row's fastest, * the fastest."
     profiles = sorted({place.profile for place in places} & set(_SHARES))
     if profiles:
-        text += f" Profile {profiles[0]} trains on a share of the data: speeds count, qualities do not yet."
+        text += (
+            f" Profile {profiles[0]} trains on a share of the data: speeds count, "
+            "qualities do not yet."
+        )
     return text
 
 
@@ -75,9 +81,12 @@ def _synthetic(places: Sequence[Place]) -> str:
     tasks = list(dict.fromkeys(place.task for place in places if place.data == "synthetic"))
     if not tasks:
         return ""
-    every = len(tasks) == len({place.task for place in places})
+    every = all(place.data == "synthetic" for place in places)
     where = "all tasks" if every else ", ".join(titles.task_title(task) for task in tasks)
-    return f"SYNTHETIC data ({where}): timings are valid for these shapes; accuracies and losses are meaningless."
+    return (
+        f"SYNTHETIC data ({where}): timings are valid for these shapes; "
+        "accuracies and losses are meaningless."
+    )
 
 
 def _unfinished(frame: "pd.DataFrame", backends: Sequence[str]) -> str:

@@ -1,11 +1,11 @@
 """A sample as a table's cell."""
 
-import math
 from collections.abc import Sequence
 
 from analysis.compare import statistics
 from analysis.compare.marks import MISSING
-from analysis.compare.measures import HIGHER, Measure
+from analysis.compare.measures import Measure
+from analysis.compare.ratios import to_best
 from analysis.compare.samples import Sample, compared_to
 from analysis.tables.model import Cell
 
@@ -43,33 +43,20 @@ def cell(
     )
 
 
-def best_of(samples: Sequence[Sample | None], measure: Measure) -> int | None:
-    """Position of the best valid sample, None where none is valid or nothing is better than anything."""
-    centres = [
-        statistics.median(sample.values(measure))
-        if sample is not None and sample.valid
-        else math.nan
-        for sample in samples
-    ]
-    known = [place for place, centre in enumerate(centres) if math.isfinite(centre)]
-    if not known or not measure.better:
-        return None
-    return (max if measure.better == HIGHER else min)(known, key=lambda place: centres[place])
-
-
 def winners(samples: Sequence[Sample | None], measure: Measure) -> list[bool]:
     """Which cells are bold: the best one and all that are tied with it.
 
-    Below three runs no tie can be tested: times within 3 % of the best count as equal, accuracies and losses win
-    nothing at all. Accuracies have no 3 % that guards against picking the luckiest of several equals, so their
-    confidence is raised for the number of comparisons (Bonferroni; Dunn 1961, JASA 56).
+    Below three runs no tie can be tested: times within 3 % of the best count as equal, accuracies
+    and losses win nothing at all. Accuracies have no 3 % that guards against picking the luckiest
+    of several equals, so their confidence is raised for the number of comparisons (Bonferroni; Dunn
+    1961, JASA 56).
     """
     bold = [False] * len(samples)
     candidates = [
         sample if sample is not None and sample.valid and _may_win(sample, measure) else None
         for sample in samples
     ]
-    best = best_of(candidates, measure)
+    best = to_best(candidates, measure).best
     if best is None:
         return bold
     winner = candidates[best]

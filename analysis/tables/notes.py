@@ -26,7 +26,8 @@ def head_lines(
             "all columns" if len(synthetic) == len(columns) else "; ".join(dict.fromkeys(synthetic))
         )
         lines.append(
-            f"SYNTHETIC data ({where}): times hold for these shapes, accuracies and losses mean nothing."
+            f"SYNTHETIC data ({where}): timings are valid for these shapes; "
+            "accuracies and losses are meaningless."
         )
     measured = {place.key for place in places if not place.published}
     counts = [
@@ -42,7 +43,8 @@ def head_lines(
             lines.append(_coverage_line(intervals))
     elif any(one.runs for line in cells for one in line):
         lines.append(
-            "Published results: one run per cell, no spread is known; bold is the best figure as printed."
+            "Published results: one run per cell, no spread is known; "
+            "bold is the best figure as printed."
         )
     return lines
 

@@ -4,17 +4,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from analysis import titles
 from analysis.compare import statistics
 from analysis.compare.conditions import Place
 from analysis.compare.layout import Board
 from analysis.compare.marks import MISSING
 from analysis.compare.measures import HIGHER, MEAN_EPOCH, STEADY, Measure, quality
+from analysis.compare.ratios import to_best
 from analysis.compare.samples import Sample
 from analysis.numbers import decimals, ratio_text
-from analysis.tables.cells import best_of, cell, winners
+from analysis.tables.cells import cell, winners
 from analysis.tables.heads import labelled
 from analysis.tables.model import Cell, Column, Row, Table, footnotes
 from analysis.tables.notes import head_lines
@@ -144,7 +143,7 @@ def _never_there(laid_out: Board, place: Place, backend: str) -> str:
 def _published_winners(
     cells: Sequence[Cell], samples: Sequence[Sample | None], measure: Measure
 ) -> list[bool]:
-    """Published tables make the best figure bold, as printed, and its equals; they know no spread."""
+    """Published tables have no spread: the best figure as printed is bold, and its equals."""
 
     def could(number: int) -> bool:
         sample = samples[number]
@@ -165,19 +164,16 @@ def _ratios(
     samples: Sequence[Sample | None], measure: Measure, *, one_decimal: bool
 ) -> dict[int, tuple[float, str]]:
     """position -> (median / best median, as printed), the best one left out."""
-    best = best_of(samples, measure)
-    if best is None:
+    divided = to_best(samples, measure)
+    if divided.best is None:
         return {}
-    winner = samples[best]
+    winner = samples[divided.best]
     assert winner is not None
-    base = statistics.median(winner.values(measure))
+    base = divided.medians[divided.best]
     found = {}
     for number, sample in enumerate(samples):
-        values = sample.values(measure) if sample is not None else np.empty(0)
-        if sample is None or number == best or not len(values) or not base:
-            continue
-        ratio = statistics.median(values) / base
-        if math.isfinite(ratio):
+        ratio = divided.values[number]
+        if sample is not None and number != divided.best and math.isfinite(ratio):
             digits = min(
                 statistics.significant_digits(base, winner.resolution()),
                 statistics.significant_digits(ratio * base, sample.resolution()),

@@ -1,9 +1,11 @@
-"""Answers as aligned text: 100 columns and 40 lines for six backends and six tasks; colours on a terminal only."""
+"""Answers as aligned text: 100 columns and 40 lines for six backends and six tasks; colours on a
+terminal only.
+"""
 
 import textwrap
 from collections.abc import Iterable, Sequence
 
-from analysis.compare.marks import FLAGGED
+from analysis.compare.marks import FLAGGED, MISSING
 from analysis.tables.answer import MEAN, Answer
 from analysis.tables.model import Cell, Row, Table
 
@@ -13,21 +15,27 @@ _BOLD, _DIM, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 
 
 def text(answers: Sequence[Answer], *, width: int = WIDTH, colour: bool = False) -> str:
-    """All answers, one after another; ends with a line feed. Grids wrap if they are wider than `width`."""
+    """All answers, one after another; ends with a line feed. Grids wrap if they are wider than
+    `width`.
+    """
     blocks = ["\n".join(_lines(answer, width, colour)) for answer in answers]
     return "\n\n".join(blocks) + "\n"
 
 
 def _lines(answer: Answer, width: int, colour: bool) -> Iterable[str]:
-    yield _style(answer.place, _BOLD, colour)
-    yield _style(_heading(answer.speed), _DIM, colour)
+    yield from _wrapped(answer.place, width, _BOLD, colour)
+    yield from _wrapped(_heading(answer.speed), width, _DIM, colour)
     yield from _grid(answer.speed, width, colour)
     yield ""
-    yield _style(f"{answer.quality.heading}: {answer.quality.label.lower()}", _DIM, colour)
+    yield from _wrapped(_heading(answer.quality), width, _DIM, colour)
     yield from _grid(answer.quality, width, colour)
     yield ""
     for line in answer.caveats:
         yield from textwrap.wrap(line, width, initial_indent="- ", subsequent_indent="  ")
+
+
+def _wrapped(line: str, width: int, code: str, colour: bool) -> Iterable[str]:
+    return (_style(part, code, colour) for part in textwrap.wrap(line, width))
 
 
 def _heading(table: Table) -> str:
@@ -54,6 +62,9 @@ def _grid(table: Table, width: int, colour: bool) -> Iterable[str]:
         for part in range(2):
             yield (" " * first + "".join(heads[i][part].rjust(widths[i]) for i in block)).rstrip()
         for label, line, cells in zip(labels, texts, table.cells, strict=True):
+            if len(block) < len(heads) and all(cells[i].absent == MISSING for i in block):
+                # a wrapped grid repeats its rows: those with nothing in this block say nothing
+                continue
             shown = [
                 _style(line[i].rjust(widths[i]), _BOLD, colour and cells[i].bold) for i in block
             ]

@@ -5,16 +5,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from analysis import titles
-from analysis.compare import statistics
 from analysis.compare.conditions import Place
 from analysis.compare.flops import training_flops_per_sample
 from analysis.compare.layout import Board
 from analysis.compare.marks import MISSING
 from analysis.compare.measures import MEAN_EPOCH, STEADY, WIDE, WIDE_PUBLISHED, Measure, quality
+from analysis.compare.ratios import geometric_means, to_best
 from analysis.compare.samples import Runs, Sample
 from analysis.numbers import ratio_text, significant
 from analysis.tables import heads
-from analysis.tables.cells import best_of, cell, winners
+from analysis.tables.cells import cell, winners
 from analysis.tables.model import Cell, Column, Row, Table, footnotes
 from analysis.tables.notes import head_lines
 
@@ -141,7 +141,9 @@ def _measured(samples: Sequence[Sample], measure: Measure) -> list[Cell]:
 
 
 def summary_tables(laid_out: Board) -> list[Table]:
-    """Geometric mean of each backend's ratio to the best over the tasks that all backends of a group have."""
+    """Geometric mean of each backend's ratio to the best over the tasks that all backends of a
+    group have.
+    """
     tables = []
     groups = [
         members
@@ -150,11 +152,8 @@ def summary_tables(laid_out: Board) -> list[Table]:
     ]
     labels = heads.labelled([members[0] for members in groups])
     for members, label in zip(groups, labels, strict=True):
-        ratios = _task_ratios(laid_out, members)
-        if len(ratios) < 2:
-            continue
-        means, cases = statistics.complete_cases(ratios)
-        if len(cases) < 2:
+        means, cases = geometric_means(_task_ratios(laid_out, members))
+        if len(means) < 2 or len(cases) < 2:
             continue
         order = sorted(means, key=lambda backend: (means[backend], backend))
         rows = [Row(backend, titles.backend_title(backend)) for backend in order]
@@ -179,8 +178,8 @@ def summary_tables(laid_out: Board) -> list[Table]:
                 heading=label.label,
                 measure="summary",
                 unit="",
-                label=f"Geometric mean of the ratio to each task's fastest, over the {len(cases)} tasks that all "
-                f"{len(order)} backends finished: {', '.join(cases)}",
+                label=f"Geometric mean of the ratio to each task's fastest, over the {len(cases)} "
+                f"tasks that all {len(order)} backends finished: {', '.join(cases)}",
                 corner="Backend",
                 columns=[Column("mean", "Mean ratio")],
                 rows=rows,
@@ -193,29 +192,25 @@ def summary_tables(laid_out: Board) -> list[Table]:
 
 def _synthetic(members: Sequence[Place]) -> list[str]:
     return (
-        ["SYNTHETIC data: times hold for these shapes."] if members[0].data == "synthetic" else []
+        ["SYNTHETIC data: timings are valid for these shapes."]
+        if members[0].data == "synthetic"
+        else []
     )
 
 
 def _task_ratios(laid_out: Board, members: Sequence[Place]) -> dict[str, dict[str, float]]:
-    """backend -> task -> ratio to the fastest; tasks with several protocols in the group are left out."""
+    """task -> backend -> ratio to the fastest; tasks with several protocols are left out."""
     tasks = [place.key.split("|")[0] for place in members]
     backends = laid_out.backends(members)
-    found: dict[str, dict[str, float]] = {backend: {} for backend in backends}
+    found: dict[str, dict[str, float]] = {}
     for place, task in zip(members, tasks, strict=True):
         if tasks.count(task) > 1:
             continue
+        found[task] = {}
         measure = MEAN_EPOCH if place.published else STEADY
         samples = [laid_out.samples.get((place.key, backend)) for backend in backends]
-        best = best_of(samples, measure)
-        if best is None:
-            continue
-        winner = samples[best]
-        assert winner is not None
-        base = statistics.median(winner.values(measure))
-        for backend, sample in zip(backends, samples, strict=True):
+        divided = to_best(samples, measure)
+        for i, (backend, sample) in enumerate(zip(backends, samples, strict=True)):
             valid = sample is not None and sample.valid
-            found[backend][task] = (
-                statistics.median(sample.values(measure)) / base if valid and sample else math.nan
-            )
+            found[task][backend] = divided.values[i] if valid else math.nan
     return found

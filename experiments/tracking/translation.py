@@ -1,7 +1,7 @@
 """What a run's events are in MLflow: tags, parameters and metrics. Nothing is sent here.
 
-What an event becomes depends on the event alone, with its own time, so that a live run and a replayed
-journal give the same rows, and a journal can be read into a table without any store.
+What an event becomes depends on the event alone, with its own time, so that a live run and a
+replayed journal give the same rows, and a journal can be read into a table without any store.
 """
 
 import json
@@ -20,8 +20,8 @@ _MOVING = ("load_average", "cpu_pressure")
 class Translation:
     """The tags, parameters and metrics that events have become so far.
 
-    metrics: (name, value, milliseconds since 1970, step). dataset: the `prepared` event whose data set has
-    not been logged yet. A caller may take things out of these once it has sent them.
+    metrics: (name, value, milliseconds since 1970, step). dataset: the `prepared` event whose data
+    set has not been logged yet. A caller may take things out of these once it has sent them.
     """
 
     def __init__(self, job: Event) -> None:

@@ -1,10 +1,10 @@
 """The identity of what a run computes, from the parameters that it is stored with.
 
-Work is what is computed, whatever computes it: task, data, model, gates, optimizer, loss, batch, epochs,
-shuffle, augmentation, precision. Runs with equal work in an equal place may be divided by each other, Keras
-2 and 3 included: one preparation feeds all engines, and the self-check proves that they compute the same
-functions. It is read from a run's stored parameters, so runs that were stored before it was logged have it
-too. Standard library only.
+Work is what is computed, whatever computes it: task, data, model, gates, optimizer, loss, batch,
+epochs, shuffle, augmentation, precision. Runs with equal work in an equal place may be divided by
+each other, Keras 2 and 3 included: one preparation feeds all engines, and the self-check proves
+that they compute the same functions. It is read from a run's stored parameters, so runs that were
+stored before it was logged have it too. Standard library only.
 """
 
 import hashlib
@@ -25,7 +25,8 @@ _OPTIONAL = (names.PARAM_SHUFFLE, names.PARAM_TF32, names.PARAM_PRECISION)
 
 
 def work_of(task: str, data_digest: str, params: Mapping[str, str]) -> dict[str, str] | None:
-    """Everything that decides the work, as stored text; None if a run ended before that was settled.
+    """Everything that decides the work, as stored text; None if a run ended before that was
+    settled.
 
     params: the run's parameters as MLflow keeps them, names to text.
     """
