@@ -314,6 +314,29 @@ def columns(epochs: bool) -> None:
     click.echo(grid_markdown(("Column", "Type", "Unit", "MLflow", "Meaning"), rows), nl=False)
 
 
+@commands.command()
+@click.option(
+    "--results",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    help="packed journals; default: the newest folder in results/",
+)
+@click.option("--readme", metavar="FILE", type=click.Path(path_type=Path), default="README.md")
+@click.option("--check", is_flag=True, help="write nothing; status 1 if something would change")
+def readme(results: Path | None, readme: Path, check: bool) -> None:
+    """Write the results block of the README from committed results."""
+    from analysis.output import check_output
+    from analysis.readme import check_block, newest_results, write_block
+
+    check_output(str(readme))
+    folder = results or newest_results()
+    if check:
+        check_block(readme, folder)
+        return
+    changed = write_block(readme, folder)
+    click.echo(f"{len(changed)} files written: {', '.join(map(str, changed)) or 'none changed'}")
+
+
 @commands.command("import-published")
 @_store(refresh=False)
 def import_published(uri: str | None, experiment: str | None) -> None:
