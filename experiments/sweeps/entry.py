@@ -1,10 +1,13 @@
-"""The entry of `experiments/sweep.py`: Hydra composes and finds the sweeper, which hands over to `conduct`."""
+"""The entry of `experiments/sweep.py`: Hydra composes and finds the sweeper, which hands over to
+`conduct`.
+"""
 
 import importlib.util
 import os
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
+from experiments.cli.console import say
 from experiments.cli.hydra import compose_and_run, finish
 from experiments.config.schema import SweepRunConfig
 from experiments.errors import ConfigError, fail
@@ -12,7 +15,7 @@ from experiments.sweeps.launched.task import measure
 from experiments.system.paths import plugins_folder
 
 if TYPE_CHECKING:
-    from experiments.sweeps.grid import Request
+    from experiments.sweeps.grid import Cell, Request
 
 # Flags that ask Hydra for something other than a sweep.
 _OTHER = (
@@ -67,4 +70,21 @@ def conduct(request: "Request") -> NoReturn:
     """Carry out the sweep that Hydra composed; called by the sweeper in plugins/."""
     from experiments.sweeps.sweep import sweep  # imports MLflow: after the grid was composed
 
-    finish(lambda: sweep(request))
+    finish(lambda: sweep(request, _print_answer))
+
+
+def _print_answer(uri: str | None, experiment: str, cells: "list[Cell]") -> None:
+    """Print what the sweep's runs say. A failure here costs the tables, not the sweep's status."""
+    # pandas and MLflow: not before the measuring is over
+    from analysis.after_sweep import Grid, text
+    from experiments.tracking.store import brief
+
+    grid = Grid(
+        sorted({cell.config.task.name for cell in cells}),
+        sorted({cell.config.backend.name for cell in cells}),
+        sorted({cell.config.profile.name for cell in cells}),
+    )
+    try:
+        say("\n" + text(uri, experiment, grid).rstrip())
+    except Exception as error:
+        say(f"no table ({type(error).__name__}: {brief(error)}); try `python -m analysis tables`")

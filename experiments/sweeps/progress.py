@@ -1,4 +1,6 @@
-"""One view of a whole sweep: lines as things happen and, on a terminal, a status that is redrawn on events only."""
+"""One view of a whole sweep: lines as things happen and, on a terminal, a status that is redrawn on
+events only.
+"""
 
 import sys
 from collections.abc import Callable
@@ -11,16 +13,20 @@ if TYPE_CHECKING:
     from rich.live import Live
 
 Key = tuple[str, int]
+_BAR = 30  # characters
 
 
 class Progress:
-    """Counts cells and shows what goes on. `seconds_left` gives the expected seconds of what is not done."""
+    """Counts cells and shows what goes on. `seconds_left` gives the expected seconds of what is not
+    done.
+    """
 
     def __init__(self, total: int, seconds_left: Callable[[], float]) -> None:
         self.total, self._seconds_left = total, seconds_left
         self.done = self.failed = 0
         self._running: dict[Key, str] = {}
         self._latest = ""
+        self._said: set[str] = set()
         self._live: Live | None = None
 
     def __enter__(self) -> "Progress":
@@ -46,8 +52,17 @@ class Progress:
         else:
             self._live.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
+    def once(self, text: str) -> bool:
+        """Whether a fact that holds for the whole sweep has not been said yet."""
+        if text in self._said:
+            return False
+        self._said.add(text)
+        return True
+
     def warn(self, text: str) -> None:
-        """A line that must not be missed."""
+        """A line that must not be missed; the same one is printed once a sweep."""
+        if not self.once(text):
+            return
         if self._live is None:
             sys.stdout.flush()
             print(f"warning: {text}", file=sys.stderr, flush=True)
@@ -114,23 +129,30 @@ class Progress:
         ahead = f" · about {duration(self._seconds_left())} left" if left else ""
         beside = f" (+{len(self._running) - 1} beside)" if len(self._running) > 1 else ""
         text = Text(no_wrap=True, overflow="ellipsis")
-        text.append(f"{self.done - self.failed} done · ", "green")
+        filled = round(_BAR * min(self.done, self.total) / max(self.total, 1))
+        text.append("━" * filled, "green")
+        text.append("━" * (_BAR - filled), "dim")
+        text.append(f" {self.done - self.failed} done · ", "green")
         text.append(f"{self.failed} failed", "red" if self.failed else "")
         text.append(f" · {left} left{ahead}\n{self._latest}{beside}")
         self._live.update(text, refresh=True)
 
 
 class RunView(Quiet):
-    """One run's news, shown in the sweep's Progress. The end is shown by the sweep, which knows more."""
+    """One run's news, shown in the sweep's Progress. The end is shown by the sweep, which knows
+    more.
+    """
 
     def __init__(self, progress: Progress, key: Key, name: str) -> None:
         self._progress, self._key, self._name = progress, key, name
 
     def note(self, text: str) -> None:
-        self._progress.note(self._key, text)
+        # The device, or an environment that is ready: the same for every run of the sweep.
+        if self._progress.once(text):
+            self._progress.note(self._key, text)
 
     def warn(self, text: str) -> None:
-        self._progress.warn(f"{self._name}: {text}")
+        self._progress.warn(text)
 
     def start(self, title: str, epochs: int) -> None:  # noqa: ARG002 (the sweep has its own name for it)
         self._progress.begin(self._key, self._name, epochs)

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Console
+from rich.table import Table
+
 from experiments import names
 from experiments.sweeps.grid import Cell, Job
 from experiments.sweeps.records import SweepRecord
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 COLUMNS = ("cell", "finished", "failed", "left", "steady s/epoch", "validation", "ended badly")
+_FAILED, _LEFT = COLUMNS.index("failed"), COLUMNS.index("left")
 
 
 @dataclass(frozen=True)
@@ -85,25 +89,22 @@ def markdown(cells: list[Cell], results: Results) -> str:
 
 
 def show(cells: list[Cell], results: Results, headline: str) -> None:
-    """Print the table at the end of a sweep."""
-    import shutil
-
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=headline, title_justify="left", title_style="bold")
-    for column in COLUMNS:
-        table.add_column(
-            column,
-            justify="left" if column in ("cell", "ended badly") else "right",
-            overflow="fold",
-            no_wrap=column == "cell",
-        )
-    for row in rows(cells, results):
-        table.add_row(*row)
+    """Print the headline, and the cells that did not finish as planned."""
     console = Console()
     if not console.is_terminal:
-        console = Console(width=max(120, shutil.get_terminal_size().columns))
+        console = Console(width=max(120, console.width))
+    console.print(headline, style="bold", highlight=False)
+    found = [
+        row for row in rows(cells, results) if row[_FAILED] != "0" or row[_LEFT] != "0" or row[-1]
+    ]
+    if not found:
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in COLUMNS:
+        left = column in ("cell", "ended badly")
+        table.add_column(column, justify="left" if left else "right", overflow="fold")
+    for row in found:
+        table.add_row(*row)
     console.print(table)
 
 
@@ -111,7 +112,8 @@ STATUS = {names.FINISHED: "FINISHED", names.KILLED: "KILLED"}
 
 
 class SummaryRun:
-    """Created when a sweep starts, or resumed: the run that `mlflow run` opened, or the sweep's earlier one.
+    """Created when a sweep starts, or resumed: the run that `mlflow run` opened, or the sweep's
+    earlier one.
 
     A store that does not answer is said once and costs nothing else.
     """

@@ -2,10 +2,12 @@
 
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from experiments import names
 from experiments.config.schema import SweepRunConfig
+from experiments.errors import DONE, FAILED_RUN, INTERRUPTED
 from experiments.sweeps import backlog, grid, plan, records, results, survey
 from experiments.sweeps.finished import Ledger
 from experiments.sweeps.grid import Cell, Job, Request
@@ -18,8 +20,10 @@ from experiments.sweeps.results import Result, Results, SummaryRun
 from experiments.system.paths import runs_root
 from experiments.tracking.store import Connection
 
+Show = Callable[[str | None, str, list[Cell]], None]
 
-def sweep(request: Request) -> int:
+
+def sweep(request: Request, show_answer: Show) -> int:
     """Carry out a sweep, or show its plan; returns the exit status.
 
     0: every cell is finished; 1: some failed; 130: Ctrl-C. UserError where nothing was started.
@@ -39,7 +43,11 @@ def sweep(request: Request) -> int:
         record = records.to_continue(fingerprint, settings.force)
         again = record is not None
         record = record or records.start(cells, fingerprint, store_key, sys.argv)
-        return Sweep(request, cells, settings, how, record, connection, again).conduct(inherited)
+        one = Sweep(request, cells, settings, how, record, connection, again)
+        status = one.conduct(inherited)
+    if any(result.complete for result in one.results.values()):
+        show_answer(connection.uri, settings.tracking.experiment, cells)
+    return status
 
 
 class Sweep:
@@ -63,7 +71,8 @@ class Sweep:
     def conduct(self, inherited: str | None) -> int:
         """All of it; returns the exit status."""
         _say(
-            f"sweep {self.record.id}: {len(self.cells)} cells, {sum(map(len, self.blocks))} runs in "
+            f"sweep {self.record.id}: {len(self.cells)} cells, "
+            f"{sum(map(len, self.blocks))} runs in "
             f"{len(self.blocks)} blocks, order seed {self.record.seed}"
             + (" (resumed)" if self.again else "")
         )
@@ -88,7 +97,9 @@ class Sweep:
         return self._close(state)
 
     def _left(self, prospects: list[survey.Prospect], ledger: Ledger) -> list[Job]:
-        """The jobs to be run, in order; those that are finished go to the results, and that is said."""
+        """The jobs to be run, in order; those that are finished go to the results, and that is
+        said.
+        """
         jobs = []
         for job in [job for block in self.blocks for job in block]:
             past = ledger.finished(prospects[job.cell.index], job.repetition)
@@ -171,9 +182,8 @@ class Sweep:
             and self.connection.uri
         ):
             paths = " ".join(str(path) for path in runner.debts.paths)
-            _warn(
-                f"not in the store yet; when it answers: python -m experiments journal ingest {paths}"
-            )
+            ingest = f"python -m experiments journal ingest {paths}"
+            _warn(f"not in the store yet; when it answers: {ingest}")
 
     def _close(self, state: str) -> int:
         finished, failed, left = results.counts(self.cells, self.results)
@@ -185,8 +195,8 @@ class Sweep:
             f"sweep {self.record.id}: {finished} finished, {failed} failed, {left} left",
         )
         if state == names.KILLED:
-            return 130
-        return 1 if failed or left else 0
+            return INTERRUPTED
+        return FAILED_RUN if failed or left else DONE
 
 
 def _deferred(job: Job) -> Job:
