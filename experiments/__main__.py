@@ -1,4 +1,4 @@
-"""Everything beside running: `python -m experiments doctor | env | data | journal | server`.
+"""What runs need: `python -m experiments doctor | env | data | journal | server | share`.
 
 Importing this module costs little: each command imports what it needs.
 """
@@ -288,6 +288,50 @@ def server_status() -> int:
     facts = one.running()
     say(f"MLflow answers on {facts['uri']} ({one.folder})" if facts else "not running")
     return DONE if facts else 1
+
+
+# Sharing ---------------------------------------------------------------------------------------
+
+
+@commands.group()
+def share() -> None:
+    """Pack journals into a folder that can be published, or unpack such a folder."""
+
+
+@share.command("pack")
+@click.argument("folders", nargs=-1, required=True, metavar="RUN…", type=Path)
+@click.option("--to", "target", required=True, type=Path, help="folder to write: results/NAME")
+@click.option("--command", default="", help="the command that made the runs, for NOTE.md")
+@click.option("--data", multiple=True, metavar="NAME=TEXT", help="what a data set is, for NOTE.md")
+@click.option("--remark", multiple=True, help="a line for NOTE.md")
+def share_pack(
+    folders: Sequence[Path], target: Path, command: str, data: Sequence[str], remark: Sequence[str]
+) -> None:
+    """Pack folders of runs without host and user names, paths and serial numbers."""
+    from experiments.sharing.note import About
+    from experiments.sharing.pack import pack
+    from experiments.system.files import size
+
+    if wrong := [text for text in data if "=" not in text]:
+        raise ConfigError(f"--data {wrong[0]}: write NAME=TEXT")
+    about = About(command, dict(text.split("=", 1) for text in data), remark)
+    packed = pack(folders, target, about)
+    for place, count in sorted(packed.scrubbed.items()):
+        say(f"scrubbed {place} ({count} times)")
+    for folder in packed.unfinished:
+        say(f"left out {folder}: it has no end; ingest it first")
+    say(f"{target}: {packed.runs} runs, {size(packed.size)}; read NOTE.md before you publish it")
+
+
+@share.command("unpack")
+@click.argument("folder", type=Path)
+@click.option("--to", "target", required=True, type=Path, help="folder to write journals to")
+def share_unpack(folder: Path, target: Path) -> None:
+    """Unpack a folder into one journal per run, ready for `journal ingest`."""
+    from experiments.sharing.pack import unpack
+
+    paths = unpack(folder, target)
+    say(f"{len(paths)} journals; next: python -m experiments journal ingest {target}/*")
 
 
 if __name__ == "__main__":
