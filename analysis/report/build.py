@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from analysis.published.errata import errata
 from analysis.report import links
 from analysis.report.page import FigureBlock, Loud, Page, Sentence, Step, render
 from analysis.store.read import Reading
@@ -75,7 +76,7 @@ def build(reading: Reading, ui_url: str | None = None) -> str:
                 "the store" if stored else "this program, since the store does not hold them"
             ),
             published=grids.page_of_2017(then),
-            errata=_errata(then),
+            errata=[Sentence(one.sentence, one.arithmetic) for one in errata()],
             runs=lists.runs,
             flags=lists.flags,
             environments=lists.environments,
@@ -110,15 +111,6 @@ def _figures(
             *curves.blocks(settings, epochs, look),
             history.then_and_now(then, settings, look),
         ]
-
-
-def _errata(then: "pd.DataFrame") -> list[Sentence]:
-    from analysis.published.errata import errata
-
-    return [
-        Sentence(f"{one.where}: the page has {one.printed}; {one.correct}.", one.arithmetic)
-        for one in errata(then)
-    ]
 
 
 def _scope(own: "pd.DataFrame") -> str:

@@ -17,6 +17,7 @@ from analysis.compare.layout import Board, board
 from analysis.compare.measures import STEADY, WIDE, Measure, quality
 from analysis.compare.samples import Sample, compared_to
 from analysis.numbers import significant
+from analysis.published.errata import errata
 from analysis.store.select import Choice, require_published
 from analysis.tables import heads
 from analysis.titles import backend_title, counted, short_device, task_title
@@ -99,8 +100,6 @@ def findings(frame: "pd.DataFrame", choice: Choice | None = None) -> list[Findin
 
 
 def _errata(frame: "pd.DataFrame", required: bool) -> list[Finding]:
-    from analysis.published import errata
-
     count = int((frame["source"] == "published").sum())
     if not count:
         if required:
@@ -109,12 +108,12 @@ def _errata(frame: "pd.DataFrame", required: bool) -> list[Finding]:
     return [
         Finding(
             ERRATUM,
-            f"2017, {one.where}: the page has {one.printed}; {one.correct}.",
+            f"2017, {one.sentence}",
             one.arithmetic,
             count,
             where=one.where,
         )
-        for one in errata.errata(frame)
+        for one in errata()
     ]
 
 

@@ -10,7 +10,7 @@ from analysis.store import frame
 from analysis.titles import backend_title, task_title
 
 if TYPE_CHECKING:
-    from analysis.published.page_2017 import Numbers
+    from tests.golden.numbers_of_2017 import Numbers
 
 
 @dataclass(frozen=True)
