@@ -5,7 +5,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from test_mlflow_run import mlflow_run
+
+from tests.e2e.test_mlflow_run import mlflow_run
 
 # MLflow's client uses a loader of SQLAlchemy's that is deprecated.
 pytestmark = [pytest.mark.e2e, pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")]

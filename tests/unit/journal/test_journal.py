@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from experiments.__main__ import main
 from experiments.journal import journal
 from experiments.journal.events import parse
 
@@ -110,7 +111,7 @@ def test_two_writers_at_once_never_give_a_number_twice(path: Path) -> None:
         "journal = Journal(Path(sys.argv[1]), 'a')\n"
         "for i in range(60): journal.write('note', who=sys.argv[2])\n"
     )
-    root = Path(journal.__file__).parents[1]
+    root = Path(journal.__file__).parents[2]
     writers = [
         subprocess.Popen([sys.executable, "-c", work, str(path), who], cwd=root) for who in "ab"
     ]
@@ -255,11 +256,12 @@ def test_follower_keeps_no_flood_in_memory(path: Path) -> None:
 
 def test_show_and_usage(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path.write_bytes(line(0, "note") + line(1, **epoch(1)) + b"torn")
-    assert journal.main(["show", str(path.parent)]) == 0
+    assert main(["journal", "show", str(path.parent)]) == 0
     shown = capsys.readouterr().out
     assert "epoch" in shown and "line 3: torn" in shown
-    assert journal.main(["--help"]) == 0 and journal.main([]) == 2 and journal.main(["show"]) == 2
+    assert main(["journal", "--help"]) == 0
+    assert main(["journal"]) == 2 and main(["journal", "show"]) == 2
     capsys.readouterr()
-    assert journal.main(["ingest", str(path.parent / "nothing.jsonl")]) == 2
+    assert main(["journal", "ingest", str(path.parent / "nothing.jsonl")]) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and said.startswith("error: ") and "no such journal" in said

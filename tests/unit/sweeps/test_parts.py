@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from experiments.sweeps.estimates import GUESS, SIMILAR
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,7 +19,7 @@ from experiments.sweeps import backlog, grid, records, results, survey
 from experiments.sweeps.finished import Ledger, Past, from_journal, same_cell
 from experiments.sweeps.grid import Cell, Job
 from experiments.sweeps.launched import kinds
-from experiments.sweeps.plan import SAME, Estimator
+from experiments.sweeps.plan import GUESS, SAME, SIMILAR, Estimator
 from experiments.sweeps.results import Result
 from experiments.sweeps.survey import Prospect
 from tests.support.composing import composed
@@ -272,7 +271,7 @@ def test_a_torn_record_is_no_record(runs: Path) -> None:
 
 def test_the_same_sweep_twice_at_once_is_refused(runs: Path) -> None:
     with records.held("f"):
-        with pytest.raises(UserError, match="going on in another process"), records.held("f"):
+        with pytest.raises(UserError, match="already running in another process"), records.held("f"):
             pass
         with records.held("another"):
             pass
@@ -283,17 +282,17 @@ def test_the_same_sweep_twice_at_once_is_refused(runs: Path) -> None:
 def test_a_cell_is_claimed_once_whatever_the_grid(runs: Path, config: RunConfig) -> None:
     mine = Prospect(cell(config, 0), CPU, 2, DIGEST)
     theirs = Prospect(cell(config, 5), CPU, 2, DIGEST)
-    claim = records.take(mine, 1, "store", wait=False)
+    claim = records.claim_cell(mine, 1, "store", wait=False)
     assert claim is not None
-    assert records.take(theirs, 1, "store", wait=False) is None
+    assert records.claim_cell(theirs, 1, "store", wait=False) is None
     for stack in (
-        records.take(theirs, 2, "store", wait=False),
-        records.take(theirs, 1, "elsewhere", wait=False),
+        records.claim_cell(theirs, 2, "store", wait=False),
+        records.claim_cell(theirs, 1, "elsewhere", wait=False),
     ):
         assert stack is not None
         stack.close()
     claim.close()
-    again = records.take(theirs, 1, "store", wait=False)
+    again = records.claim_cell(theirs, 1, "store", wait=False)
     assert again is not None
     again.close()
 

@@ -221,9 +221,9 @@ def test_nothing_outlives_a_killed_parent(tmp_path: Path, number: int) -> None:
     parent_code = textwrap.dedent(
         f"""
         import sys
-        sys.path.insert(0, {os.fspath(Path(process.__file__).parents[1])!r})
+        sys.path.insert(0, {os.fspath(Path(process.__file__).parents[2])!r})
         from pathlib import Path
-        from experiments.process import Worker
+        from experiments.system.process import Worker
         folder = Path({os.fspath(tmp_path)!r})
         worker = Worker([sys.executable, "-c", '''
         import os, subprocess, time

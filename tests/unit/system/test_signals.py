@@ -19,7 +19,7 @@ for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
 os._exit(status)
 """
 SCRIPT = """
-import select, signal, sys
+import signal, sys
 from experiments.system import signals
 
 number = getattr(signal, sys.argv[1])
@@ -34,7 +34,7 @@ class Dropped:
 
 try:
     Dropped()
-    select.select([], [], [], 10 if sys.argv[2] == "signal" else 0)
+    signals.heed()
     print("nothing came")
 except KeyboardInterrupt as stop:
     print("came:", stop)
@@ -55,7 +55,7 @@ def said(*arguments: str) -> tuple[str, str]:
 
 @pytest.mark.parametrize(("name", "words"), [("SIGINT", "came:"), ("SIGTERM", "came: ended by SIGTERM"),
                                              ("SIGHUP", "came: ended by SIGHUP")])  # fmt: skip
-def test_a_signal_that_python_drops_is_sent_again(name: str, words: str) -> None:
+def test_a_signal_that_python_drops_is_raised_at_the_next_phase(name: str, words: str) -> None:
     assert said(name, "signal") == (words, "")
 
 

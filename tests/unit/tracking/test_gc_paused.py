@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from experiments.tracking.store import gc_paused
+
 ROOT = Path(__file__).resolve().parents[3]
 LASTING = """
 import gc

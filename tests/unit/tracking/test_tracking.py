@@ -18,7 +18,7 @@ from experiments.journal import journal
 from experiments.tracking import ingest as ingesting
 from experiments.tracking.ingest import in_use, ingest, ingest_files, pending, read_mark
 from experiments.tracking.recorder import Recorder
-from experiments.tracking.store import Store, absolute_uri, brief, connect, redacted
+from experiments.tracking.store import Store, address, brief, connect, redacted
 from tests.support.journals import EPOCHS, complete_journal
 
 
@@ -356,10 +356,10 @@ def test_inactive_experiment_and_address_are_told_in_one_line(store: Store, tmp_
 
 def test_addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert absolute_uri("sqlite:///x.db") == f"sqlite:///{tmp_path}/x.db"
+    assert address("sqlite:///x.db") == f"sqlite:///{tmp_path}/x.db"
     assert (
-        absolute_uri("sqlite:////x.db") == "sqlite:////x.db"
-        and absolute_uri("http://h:1") == "http://h:1"
+        address("sqlite:////x.db") == "sqlite:////x.db"
+        and address("http://h:1") == "http://h:1"
     )
     assert (
         redacted("postgresql+psycopg2://user:se@cret@host/db")
