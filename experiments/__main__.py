@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from experiments.cli.bootstrap import require_project_environment
 
@@ -24,27 +24,46 @@ if TYPE_CHECKING:
     from experiments.config.schema import BackendConfig
 
 Backends = list[tuple["BackendConfig", str]]
-_EACH_BACKEND = click.argument("backends", nargs=-1, type=click.Choice(members.choices("backend")))
-_KIND = click.Choice(("cpu", "gpu", "all"))
+_NAMES = members.choices("backend")
+_BACKENDS = click.argument("backends", nargs=-1, type=click.Choice(_NAMES), metavar="[BACKEND]...")
+_BACKENDS_HELP = f"Backends: {', '.join(_NAMES)}; all of them if none is named."
+_PYTHON = click.option(
+    "--python", metavar="PATH", help="your own interpreter for one backend, used as it is"
+)
+
+
+def _kind(default: str) -> Callable[[Any], Any]:
+    """The option --kind: the kind of device that an environment is for."""
+    choices = click.Choice(("cpu", "gpu", "all"))
+    return click.option("--kind", type=choices, default=default, help=f"device; default: {default}")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 def commands() -> None:
     """Look after what runs need: environments, data, journals, a tracking server.
 
-    Runs themselves are `python experiments/train.py` and `python experiments/sweep.py`; tables and the
-    report are `python -m analysis`.
+    \b
+    Measure with   python experiments/train.py --help
+                   python experiments/sweep.py --help
+    Compare with   python -m analysis --help
     """
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status: 0, 1 failed, 2 refused, 130 interrupted."""
-    return run_group(commands, arguments, "python -m experiments", "_KBB_COMPLETE")
+def main(arguments: Sequence[str] | None = None, program: str = "python -m experiments") -> int:
+    """Run one command; returns the exit status: 0 done, 1 failed, 2 refused, 130 interrupted.
+
+    program: the command's name in help and errors. `.venv/bin/kbb` passes its own name, which a
+    shell can complete.
+    """
+    return run_group(commands, arguments, program, "_KBB_COMPLETE")
 
 
 @commands.command()
 def doctor() -> int:
-    """Show what is missing and how to fix it. Status 1 if a default run lacks something."""
+    """Show what is missing and how to fix it.
+
+    The exit status is 1 if a default run lacks something.
+    """
     from experiments.doctor.checks import survey
     from experiments.doctor.render import show
 
@@ -54,32 +73,43 @@ def doctor() -> int:
 # Environments ----------------------------------------------------------------------------------
 
 
-@commands.group()
-def env() -> None:
-    """List, build, check and remove the environments of the backends.
+class _WithCache(click.Group):
+    """A group whose help ends with the folder that it works on."""
 
-    Every backend runs in an environment of its own, described by a file in conda/.
+    def format_epilog(self, _: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the folder in full: it depends on KBB_CACHE and on the user."""
+        from experiments.environments.installed import environments_folder
+
+        formatter.write_paragraph()
+        formatter.write_text(
+            f"Environments are kept in {environments_folder()}; KBB_CACHE names another cache."
+        )
+
+
+@commands.group(cls=_WithCache)
+def env() -> None:
+    """List, build, check or remove the backends' environments.
+
+    Every backend runs in its own environment, described by a file in conda/.
     """
 
 
-@env.command("list")
-@_EACH_BACKEND
-@click.option("--kind", type=_KIND, default="all", help="kind of device; default: all")
+@env.command("list", epilog=_BACKENDS_HELP)
+@_BACKENDS
+@_kind("all")
 def env_list(backends: Sequence[str], kind: str) -> None:
-    """Show which environments are built, and how the others would be made."""
+    """Show which environments are built."""
     from experiments.doctor.render import environments
 
     environments(_chosen(backends, kind))
 
 
-@env.command("build")
-@_EACH_BACKEND
-@click.option("--kind", type=_KIND, default="cpu", help="kind of device; default: cpu")
-@click.option(
-    "--python", metavar="PATH", help="an interpreter of yours for one backend, used as it is"
-)
+@env.command("build", epilog=_BACKENDS_HELP)
+@_BACKENDS
+@_kind("cpu")
+@_PYTHON
 def env_build(backends: Sequence[str], kind: str, python: str | None) -> int:
-    """Build missing environments; all backends if none is named."""
+    """Build missing environments."""
     from experiments.environments import ensure
 
     def build(backend: "BackendConfig", kind: str) -> None:
@@ -89,20 +119,18 @@ def env_build(backends: Sequence[str], kind: str, python: str | None) -> int:
     return _for_each(_chosen(backends, kind, python), build)
 
 
-@env.command("check")
-@_EACH_BACKEND
-@click.option("--kind", type=_KIND, default="cpu", help="kind of device; default: cpu")
-@click.option(
-    "--python", metavar="PATH", help="an interpreter of yours for one backend, used as it is"
-)
+@env.command("check", epilog=_BACKENDS_HELP)
+@_BACKENDS
+@_kind("cpu")
+@_PYTHON
 @click.option("--threads", metavar="N", default="auto", help="threads of the engine; default: auto")
-@click.option("--again", is_flag=True, help="check even if a verdict is kept")
+@click.option("--again", is_flag=True, help="check even if there is a verdict already")
 def env_check(
     backends: Sequence[str], kind: str, python: str | None, threads: str, again: bool
 ) -> int:
-    """Build what is missing and check that each engine computes the right numbers.
+    """Check that engines compute the right numbers.
 
-    The verdict is kept until something changes.
+    Missing environments are built first. A verdict is kept until something changes.
     """
     from experiments.environments import check, ensure
     from experiments.errors import EngineUnsound
@@ -115,19 +143,22 @@ def env_check(
         if result.cached:
             say(f"{result.message} (checked before)")
         for line in result.failed:
-            say(f"  wrong: {line}")
+            say(f"  failed: {line}")
         if not result.sound:
             raise EngineUnsound(result.message)
 
     return _for_each(_chosen(backends, kind, python), check_one)
 
 
-@env.command("clean")
-@_EACH_BACKEND
-@click.option("--kind", type=_KIND, default="all", help="kind of device; default: all")
-@click.option("--all", "everything", is_flag=True, help="current environments, too")
+@env.command("clean", epilog=_BACKENDS_HELP)
+@_BACKENDS
+@_kind("all")
+@click.option("--all", "everything", is_flag=True, help="remove current environments, too")
 def env_clean(backends: Sequence[str], kind: str, everything: bool) -> None:
-    """Remove environments that no file in conda/ describes any more."""
+    """Remove environments that are out of date.
+
+    They are out of date if no file in conda/ describes them any more.
+    """
     from experiments.environments.inventory import clean
     from experiments.system.files import size
 
@@ -143,7 +174,7 @@ def _chosen(names: Sequence[str], kind: str, python: str | None = None) -> Backe
     if python is not None:
         if len(wanted) > 1:
             raise ConfigError(
-                "--python is for one backend: name it, as in `env build theano --python PATH`"
+                "--python is for one backend; name it, as in `env build theano --python PATH`"
             )
         known[wanted[0]] = replace(known[wanted[0]], python=python)
     kinds = KINDS if kind == "all" else (kind,)
@@ -164,9 +195,12 @@ def _for_each(chosen: Backends, work: Callable[["BackendConfig", str], None]) ->
 # Data ------------------------------------------------------------------------------------------
 
 
+_DATASETS = members.choices("dataset")
+
+
 @commands.group()
 def data() -> None:
-    """List, download and remove the files of the data sets."""
+    """List, download or remove the files of the data sets."""
 
 
 @data.command("list")
@@ -180,10 +214,10 @@ def data_list() -> None:
     entries(list_entries())
 
 
-@data.command("fetch")
-@click.argument("names", nargs=-1, type=click.Choice(members.choices("dataset")))
+@data.command("fetch", epilog=f"Data sets: {', '.join(_DATASETS)}; all of them if none is named.")
+@click.argument("names", nargs=-1, type=click.Choice(_DATASETS), metavar="[DATASET]...")
 def data_fetch(names: Sequence[str]) -> int:
-    """Download the publishers' files; all data sets if none is named."""
+    """Download the publishers' files."""
     from experiments.datasets import official_files
 
     status = DONE
@@ -199,8 +233,13 @@ def data_fetch(names: Sequence[str]) -> int:
 
 
 @data.command("clean")
-@click.option("--kind", type=click.Choice(("all", "downloads", "prepared")), default="all")
-@click.option("--name", default="", metavar="BEGINNING", help="only entries whose name begins so")
+@click.option(
+    "--kind",
+    type=click.Choice(("all", "downloads", "prepared")),
+    default="all",
+    help="what to remove; default: all",
+)
+@click.option("--name", default="", metavar="PREFIX", help="only entries whose name starts with it")
 def data_clean(kind: str, name: str) -> None:
     """Remove downloads and prepared arrays."""
     from experiments.datasets import clean
@@ -211,7 +250,7 @@ def data_clean(kind: str, name: str) -> None:
 
 # Journals --------------------------------------------------------------------------------------
 
-_JOURNALS = click.argument("files", nargs=-1, required=True, metavar="FILE…", type=Path)
+_JOURNALS = click.argument("files", nargs=-1, required=True, metavar="FILE...", type=Path)
 
 
 @commands.group()
@@ -222,7 +261,10 @@ def journal() -> None:
 @journal.command("ingest")
 @_JOURNALS
 def journal_ingest(files: Sequence[Path]) -> int:
-    """Replay journals (events.jsonl, or folders of runs) into the store. Twice changes nothing."""
+    """Replay journals into the tracking store.
+
+    FILE is an events.jsonl or the folder of a run. Stored runs are not stored twice.
+    """
     from experiments.tracking.ingest import ingest_files
 
     return ingest_files(_journal_files(files))
@@ -231,7 +273,7 @@ def journal_ingest(files: Sequence[Path]) -> int:
 @journal.command("show")
 @_JOURNALS
 def journal_show(files: Sequence[Path]) -> None:
-    """Print what journals contain, a line an event."""
+    """Print the events of journals, one a line."""
     from experiments.journal.show import show
 
     for path in _journal_files(files):
@@ -244,7 +286,7 @@ def _journal_files(files: Sequence[Path]) -> list[Path]:
     found = [path / FILE_NAME if path.is_dir() else path for path in files]
     for path in found:
         if not path.is_file():
-            raise ConfigError(f"{path}: no such journal; a run keeps it as runs/*/{FILE_NAME}")
+            raise ConfigError(f"{path}: no such journal; a run writes runs/*/{FILE_NAME}")
     return found
 
 
@@ -253,40 +295,40 @@ def _journal_files(files: Sequence[Path]) -> list[Path]:
 
 @commands.group()
 def server() -> None:
-    """Start or stop a tracking server: MLflow on PostgreSQL, for this machine only."""
+    """Run a tracking server on this machine: MLflow on PostgreSQL."""
 
 
 @server.command("start")
 @click.option(
-    "--port", type=click.IntRange(1, 65535), default=5000, help="on 127.0.0.1; default: 5000"
+    "--port", type=click.IntRange(1, 65535), default=5000, help="of 127.0.0.1; default: 5000"
 )
 def server_start(port: int) -> None:
-    """Start the server; what is stored survives a stop."""
+    """Start the server."""
     from experiments.tracking.server import Server, server_folder
 
-    one = Server(server_folder())
-    say(f"starting PostgreSQL and MLflow in {one.folder} (up to a minute)")
-    uri = one.start(port)
+    tracking = Server(server_folder())
+    say(f"starting PostgreSQL and MLflow in {tracking.folder} (up to a minute)")
+    uri = tracking.start(port)
     named = "" if port == 5000 and uri.endswith(":5000") else f" tracking.uri={uri}"
     say(f"MLflow answers on {uri}; use it with tracking=server{named}")
 
 
 @server.command("stop")
 def server_stop() -> None:
-    """Stop the server; what is stored stays."""
+    """Stop the server; stored runs are kept."""
     from experiments.tracking.server import Server, server_folder
 
-    say("stopped" if Server(server_folder()).stop() else "it was not running")
+    say("stopped" if Server(server_folder()).stop() else "the server was not running")
 
 
 @server.command("status")
 def server_status() -> int:
-    """Say whether the server runs. Status 1 if it does not."""
+    """Show whether the server is running; exit status 1 if not."""
     from experiments.tracking.server import Server, server_folder
 
-    one = Server(server_folder())
-    facts = one.running()
-    say(f"MLflow answers on {facts['uri']} ({one.folder})" if facts else "not running")
+    tracking = Server(server_folder())
+    facts = tracking.running()
+    say(f"MLflow answers on {facts['uri']} ({tracking.folder})" if facts else "not running")
     return DONE if facts else 1
 
 

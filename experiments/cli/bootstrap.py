@@ -1,17 +1,27 @@
-"""Says in one line that the project's own environment is missing, instead of an ImportError's traceback."""
+"""One line if the project's own environment is missing, instead of an ImportError's traceback."""
 
 import importlib.util
 import signal
 import sys
 
-NEEDED = ("hydra", "omegaconf", "mlflow", "pandas", "rich", "psutil", "platformdirs", "filelock")
+NEEDED = (
+    "click",
+    "hydra",
+    "omegaconf",
+    "mlflow",
+    "pandas",
+    "rich",
+    "psutil",
+    "platformdirs",
+    "filelock",
+)
 
 
 def require_project_environment() -> None:
-    """End with status 2 and the next step when this interpreter lacks the project's packages.
+    """End with status 2 and the next step if this interpreter lacks the project's packages.
 
-    Until work begins (command.guarded), Ctrl-C ends the process at once: there is nothing to put in order, and
-    no traceback of half-imported modules is of use to anybody.
+    Until work begins (cli.frame.guarded), Ctrl-C ends the process at once: there is nothing to
+    clean up yet, and a traceback of half-imported modules helps nobody.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: a line for each phase and each epoch, nothing that keeps a core busy."""
+"""What a person sees during a run: plain lines, since a redrawn display would use a measured core."""
 
 import contextlib
 import os
@@ -7,7 +7,7 @@ from typing import Any, Protocol, TextIO
 
 
 class View(Protocol):
-    """Receives a run's news; a sweep shows the same news in its own frame."""
+    """Receives what happens in a run; a sweep shows the same events in its own frame."""
 
     def note(self, text: str) -> None: ...
     def warn(self, text: str) -> None: ...
@@ -18,7 +18,7 @@ class View(Protocol):
 
 
 class Quiet:
-    """Shows nothing: the base of views, and the view of a run whose journal is followed elsewhere."""
+    """Shows nothing: the base of views, and the view of a run that is followed by its journal."""
 
     def note(self, text: str) -> None:
         """A line about what is being done."""
@@ -64,9 +64,9 @@ class Terminal(Quiet):
 
 
 def say(text: str, stream: TextIO | None = None) -> None:
-    """Print a line at once. If the pipe or terminal is closed, output is lost but the run continues."""
+    """Print a line at once. If the pipe or terminal is closed, the line is lost; nothing is raised."""
     if stream is not None:
-        _write("", sys.stdout)  # what was said before comes first
+        _write("", sys.stdout)  # flushes: lines appear in the order in which they were printed
     _write(f"{text}\n", stream or sys.stdout)
 
 

@@ -11,8 +11,8 @@ from experiments.system import signals
 def guarded(work: Callable[[], int]) -> int:
     """Run `work`, the whole of a command, and return its exit status.
 
-    An error becomes one line on stderr and the status of its class; Ctrl-C and SIGTERM become 130; the
-    traceback of a bug goes to a log.
+    An error becomes one line on stderr and the status of its class; Ctrl-C and SIGTERM become 130.
+    The traceback of a bug goes to a log.
     """
     signals.settle()
     for stream in (sys.stdout, sys.stderr):

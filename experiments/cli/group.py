@@ -14,8 +14,8 @@ def run_group(
 ) -> int:
     """Parse and carry out a command line; returns the exit status.
 
-    A command returns its own status, None for 0. complete_var: the variable through which a shell asks for
-    completions (click's shell completion).
+    A command returns its own status, None for 0. complete_var: the variable through which a shell
+    asks for completions (click's shell completion).
     """
 
     def work() -> int:
@@ -40,7 +40,12 @@ def run_group(
 
 
 def _sentence(error: click.ClickException) -> str:
-    """click's message in one line, with the help to look at."""
+    """click's message in one line, with the choices or the help to look at."""
+    context: click.Context | None = getattr(error, "ctx", None)
     text = " ".join(error.format_message().split()).rstrip(".")
-    context = getattr(error, "ctx", None)
-    return f"{text}; see `{context.command_path} --help`" if context is not None else text
+    if context is None:
+        return text
+    group = context.command
+    if isinstance(error, click.exceptions.NoSuchCommand) and isinstance(group, click.Group):
+        text = f"no command {error.command_name!r}; choose from {', '.join(group.commands)}"
+    return f"{text}; see `{context.command_path} --help`"

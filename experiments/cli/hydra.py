@@ -1,4 +1,4 @@
-"""The one frame of the commands that Hydra composes: train.py and sweep.py.
+"""Run a Hydra command: one-line errors, exit statuses, --help. For train.py and sweep.py.
 
     sys.exit(compose_and_run(task, RunConfig, "config"))
 
@@ -28,7 +28,7 @@ class Finished(SystemExit):
 
 
 def finish(work: Callable[[], int]) -> NoReturn:
-    """Do the work of a composed command, its messages going to the real stderr, and end with its status."""
+    """Do the work of a composed command, with the real stderr again, and end with its status."""
     with contextlib.redirect_stderr(sys.__stderr__ or sys.stderr):
         status = guarded(work)
     raise Finished(status)

@@ -11,9 +11,22 @@ from pathlib import Path
 import pytest
 
 from experiments.cli.console import Terminal, duration, epoch_line
-from experiments.cli.frame import fail, guarded
-from experiments.config.compose import group_choices, one_line, refuse_unknown_choices
-from experiments.errors import ConfigError, DataError
+from experiments.cli.frame import guarded
+from experiments.config.compose import one_line, refuse_unknown_choices
+from experiments.config.members import choices
+from experiments.errors import (
+    ConfigError,
+    DataError,
+    DeviceMismatch,
+    EngineUnsound,
+    FailedRun,
+    NotInstalled,
+    Regression,
+    TrackingError,
+    UserError,
+    exit_status,
+    fail,
+)
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 TRAIN = "experiments/train.py"
@@ -22,8 +35,8 @@ TRAIN = "experiments/train.py"
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["task=nope"], "task=nope: unknown task; choose one of cifar10_cnn"),
-        (["backend=pytorch"], "backend=pytorch: unknown backend; choose one of cntk, jax"),
+        (["task=nope"], "task=nope: unknown task; choose from cifar10_cnn"),
+        (["backend=pytorch"], "backend=pytorch: unknown backend; choose from cntk, jax"),
         (["profile="], "profile=: unknown profile"),
         (["nothing=1"], "Key 'nothing' not in 'RunConfig'"),
         (["task.model.hiden=[1]"], "task.model.hiden"),
@@ -57,7 +70,7 @@ def test_help_names_groups_settings_and_choices(command: Command) -> None:
     done = command(TRAIN, "--help")
     assert done.returncode == 0 and done.stderr == ""
     for word in ("python experiments/train.py task=text_gen backend=theano", "task: ", "backend: ", "epochs=auto",
-                 "timeouts.build=", *group_choices("task"), *group_choices("backend")):  # fmt: skip
+                 "timeouts.build=", *choices("task"), *choices("backend")):  # fmt: skip
         assert word in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 120
 
@@ -111,12 +124,16 @@ def test_guarded_statuses(
 
     assert guarded(lambda: 3) == 3
     assert guarded(raising(ConfigError("a"))) == 2
-    assert guarded(raising(DataError("b"))) == 1
+    assert guarded(raising(DataError("b"))) == 2
+    assert guarded(raising(NotInstalled("c"))) == 1
     assert guarded(raising(KeyboardInterrupt())) == 130
-    assert capsys.readouterr().err == "error: a\nerror: b\ninterrupted\n"
+    assert capsys.readouterr().err == "error: a\nerror: b\nerror: c\ninterrupted\n"
     assert guarded(raising(ValueError("two\nlines"))) == 70
     said = capsys.readouterr().err
-    assert said.startswith("error: ValueError: two; lines (traceback: ") and said.count("\n") == 1
+    assert (
+        said.startswith("error: ValueError: two lines (a bug; traceback: ")
+        and said.count("\n") == 1
+    )
     assert "raise error" in next(tmp_path.glob("error-*.log")).read_text()
 
 
@@ -136,7 +153,22 @@ def test_termination_is_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_one_line_and_fail(capsys: pytest.CaptureFixture[str]) -> None:
     assert one_line("a:\n  b.\n\nSet the environment variable HYDRA_FULL_ERROR=1\n") == "a: b."
-    assert fail(ValueError("x"), 7) == 7 and capsys.readouterr().err == "error: x\n"
+    assert fail(ConfigError("x\n  y")) == 2 and capsys.readouterr().err == "error: x y\n"
+
+
+@pytest.mark.parametrize(
+    ("errors", "status"),
+    [
+        ((UserError, ConfigError, DataError, TrackingError), 2),
+        ((FailedRun, NotInstalled, DeviceMismatch, EngineUnsound, Regression), 1),
+        ((KeyboardInterrupt,), 130),
+        ((ValueError, OSError, AssertionError), 70),
+    ],
+)
+def test_one_exit_status_for_each_kind_of_error(
+    errors: tuple[type[BaseException], ...], status: int
+) -> None:
+    assert {exit_status(error("x")) for error in errors} == {status}
 
 
 def test_unknown_choices() -> None:

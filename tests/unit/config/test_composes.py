@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from experiments.config.checks import check
-from experiments.config.compose import GROUPS, group_choices
 from experiments.config.identity import protocol_id
+from experiments.config.members import GROUPS, choices
 from experiments.config.schema import ProfileConfig
 from tests.support.composing import CONF, composed, hydra, members
 
@@ -35,7 +35,7 @@ def test_every_member_of_every_group(
     more = [f"data.dir={tmp_path}"] if (group, member) == ("data", "local") else []
     config = composed(f"{group}={member}", *more, config_name=config_name)
     assert getattr(config, group).name == member, "a member is named as its file"
-    assert member in group_choices(group)
+    assert member in choices(group)
 
 
 @pytest.fixture(scope="module")

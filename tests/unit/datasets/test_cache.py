@@ -17,12 +17,11 @@ from experiments.datasets import Prepared, clean, list_entries, prepare
 from experiments.errors import DataError
 from tests.support.dataset_files import ROOT, task, write_mnist
 
-HERE = Path(__file__).parent
 PREPARE = """
 import sys
-sys.path[:0] = [{root!r}, {here!r}]
+sys.path.insert(0, {root!r})
 from tests.support.dataset_files import task
-from experiments.config import DataConfig
+from experiments.config.schema import DataConfig
 from experiments.datasets import prepare
 from experiments.errors import DataError
 {before}
@@ -37,7 +36,7 @@ except DataError as error:
 
 def script(folder: Path, before: str = "") -> list[str]:
     """A command that prepares mnist_mlp from `folder` in a process of its own."""
-    code = PREPARE.format(root=str(ROOT), here=str(HERE), folder=str(folder), before=before)
+    code = PREPARE.format(root=str(ROOT), folder=str(folder), before=before)
     return [sys.executable, "-c", code]
 
 
@@ -82,9 +81,11 @@ def test_a_warm_call_is_quick_and_imports_nothing_heavy(folder: Path, kbb_cache:
 import atexit
 atexit.register(lambda: print("heavy:", {"numpy", "pooch", "requests", "filelock"} & set(sys.modules)))
 """
-    warm = PREPARE.format(root=str(ROOT), here=str(HERE), folder=str(folder), before=at_exit)
+    warm = PREPARE.format(root=str(ROOT), folder=str(folder), before=at_exit)
     # The helper module itself needs NumPy: spell the task out instead.
-    warm = warm.replace("from dataset_files import task", "from types import SimpleNamespace as N")
+    warm = warm.replace(
+        "from tests.support.dataset_files import task", "from types import SimpleNamespace as N"
+    )
     wanted = task("mnist_mlp")
     warm = warm.replace(
         'task("mnist_mlp")',
@@ -206,7 +207,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(folder: Path, kbb_cache: Pat
     output = private_mount(command, str(kbb_cache), *script(folder)).stdout
     line, left = output.split("left\n")
     assert line.splitlines()[-1].startswith(
-        f"DataError: no space left to write {kbb_cache / 'prepared' / 'mnist-'}"
+        f"DataError: no space left for {kbb_cache / 'prepared' / 'mnist-'}"
     )
     assert "KBB_CACHE" in line
     assert left == ""
@@ -216,7 +217,9 @@ def test_a_read_only_cache_is_one_line(folder: Path, kbb_cache: Path) -> None:
     kbb_cache.mkdir()
     command = 'mount -t tmpfs -o ro none "$1"; shift; "$@"'
     output = private_mount(command, str(kbb_cache), *script(folder)).stdout
-    assert output.startswith(f"DataError: the cache {kbb_cache} cannot be written: set KBB_CACHE")
+    assert output.startswith(
+        f"DataError: cannot write to {kbb_cache}/prepared: Read-only file system; set KBB_CACHE"
+    )
     assert "Traceback" not in output
 
 
@@ -231,7 +234,9 @@ def test_a_cache_that_cannot_be_a_folder_is_one_line(
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("KBB_CACHE", str(tmp_path / "file"))
-    with pytest.raises(DataError, match="set KBB_CACHE to another folder"):
+    with pytest.raises(
+        DataError, match="Not a directory; set KBB_CACHE to a folder that can be written"
+    ):
         local(folder)
 
 

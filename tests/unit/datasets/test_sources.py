@@ -43,14 +43,15 @@ def refused(name: str, folder: Path) -> str:
 def test_an_unknown_data_set_lists_the_known_ones() -> None:
     for name in ("nothing", "cache"):
         with pytest.raises(
-            ConfigError, match=f"{name}.py: the data sets are cifar10, imdb, mnist, nietzsche"
+            ConfigError,
+            match=f"there is no data set '{name}'; choose from cifar10, imdb, mnist, nietzsche",
         ):
             dataset_module(name)
 
 
 def test_an_unknown_kind_of_data_lists_the_choices(kbb_cache: Path) -> None:
     with pytest.raises(
-        ConfigError, match="data=remote is unknown: there are auto, official, local, synthetic"
+        ConfigError, match="data=remote is unknown; choose from auto, official, local, synthetic"
     ):
         prepare(task("mnist_mlp"), DataConfig("remote"), 1.0, 1.0, print)
 

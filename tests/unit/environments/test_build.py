@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.environments import BuildError, ensure, freeze, inventory
+from experiments.environments import BuildError, ensure, freeze, installed, inventory
 from experiments.environments.build import lock_file, recipe_of
 from experiments.errors import NotInstalled
 from experiments.system import locks

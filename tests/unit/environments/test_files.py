@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from experiments.environments import inventory, specification
+from experiments.config import members
+from experiments.environments import specification
 from experiments.environments.specification import KINDS, read
 from experiments.errors import ConfigError
 from tests.support.environment_files import environment_file
@@ -39,7 +40,7 @@ def test_shipped_file_names_no_address(path: Path) -> None:
 def test_every_backend_has_a_file_for_each_kind_and_no_file_is_left_over() -> None:
     wanted = {
         read(backend.environment, kind).path
-        for backend in inventory.backends().values()
+        for backend in members.backends().values()
         for kind in KINDS
     }
     assert wanted == set(FILES)
