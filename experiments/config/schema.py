@@ -1,7 +1,7 @@
 """The typed shape of a composed configuration, and the checks that types cannot express.
 
-Every group of conf/ has a dataclass here; Hydra refuses unknown keys and wrong types against it, and
-`check` refuses wrong values with the valid choices in the message, before any work starts.
+Every group of conf/ has a dataclass here; Hydra refuses unknown keys and wrong types against it,
+and `check` refuses wrong values with the valid choices in the message, before any work starts.
 Standard library only, apart from Hydra's own OmegaConf.
 """
 
@@ -71,7 +71,6 @@ class BackendConfig:
     keras_generation: int = MISSING  # type: ignore[assignment]
     environment: str = MISSING
     python: str | None = None
-    distribution: str = MISSING
     fixes: list[str] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)

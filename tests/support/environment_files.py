@@ -29,7 +29,6 @@ def backend(file: Path | str, **changes: Any) -> BackendConfig:
         "keras_backend": "theano",
         "keras_generation": 2,
         "environment": str(file),
-        "distribution": "tiny",
     }
     return BackendConfig(**{**values, **changes})
 

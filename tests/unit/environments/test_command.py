@@ -1,14 +1,16 @@
-"""python -m experiments.environments: what it understands, lists and removes."""
+"""python -m experiments env: what it understands, lists and removes."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from experiments.environments import __main__ as command
+from experiments.__main__ import main
+from experiments.config import members
+from experiments.config.schema import BackendConfig
 from experiments.environments import ensure, installed, inventory
 from experiments.environments.build import lock_file, recipe_of
-from experiments.errors import ConfigError
+from experiments.errors import ConfigError, EngineUnsound, NotInstalled
 from tests.support.environment_files import Lines, backend, environment_file, script
 
 
@@ -25,72 +27,99 @@ def no_conda(monkeypatch: pytest.MonkeyPatch, kbb_cache: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "says"),
     [
-        ("lst", "no command 'lst'; choose one of: list, build, check, clean"),
-        ("build backend=caffe", "backend=caffe is not known; choose one of: cntk, jax, tensorflow"),
-        ("build backend=cntk,caffe", "backend=caffe"),
-        ("build kind=tpu", "kind=tpu is not known; choose one of: cpu, gpu, all"),
-        ("build cntk", "build takes no 'cntk'; its keys are: backend, kind, python, as key=value"),
-        ("list threads=2", "list takes no 'threads=2'"),
-        ("clean scope=some", "scope=some is not known; choose one of: stale, all"),
-        ("check again=yes", "again=yes is not known"),
-        ("check backend=all python=/bin/python", "python=/path is for one backend"),
+        ("env lst", "no command 'lst'; choose from list, build, check, clean"),
+        ("env build caffe", "'caffe' is not one of 'cntk', 'jax', 'tensorflow'"),
+        ("env build cntk caffe", "'caffe' is not one of"),
+        ("env build --kind tpu", "'tpu' is not one of 'cpu', 'gpu', 'all'"),
+        ("env build backend=cntk", "'backend=cntk' is not one of 'cntk'"),
+        ("env build --pyton /x", "No such option '--pyton'. Did you mean '--python'?"),
+        ("env list --threads 2", "No such option '--threads'"),
+        ("env clean --all=some", "Option '--all' does not take a value"),
+        ("env check --again=yes", "Option '--again' does not take a value"),
+        ("env check --python /bin/python", "--python is for one backend; name it"),
+        ("env build --python", "Option '--python' requires an argument"),
     ],
 )
 def test_line_that_is_not_understood_is_refused(
-    line: str, told: str, capsys: pytest.CaptureFixture[str]
+    line: str, says: str, capsys: pytest.CaptureFixture[str], kbb_cache: Path
 ) -> None:
-    assert command.main(line.split()) == 2
+    assert main(line.split()) == 2
     error = capsys.readouterr().err
-    assert told in error and error.count("\n") == 1
+    assert error.startswith("error: ") and says in error and error.count("\n") == 1
+    assert not kbb_cache.exists()
 
 
-def test_defaults() -> None:
-    assert {kind for _, kind in command.understand(["list"]).chosen} == {"cpu", "gpu"}
-    assert {kind for _, kind in command.understand(["build"]).chosen} == {"cpu"}
-    names = [
-        backend.name for backend, _ in command.understand(["check", "backend=cntk,theano"]).chosen
-    ]
-    assert names == ["cntk", "theano"]
-    request = command.understand(
-        ["check", "backend=cntk", "backend.python=/opt/python", "threads=1", "again=true"]
-    )
-    assert (request.chosen[0][0].python, request.threads, request.again) == (
-        "/opt/python",
-        "1",
-        True,
-    )
+def test_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen: list[tuple[BackendConfig, str]] = []
+
+    def looked_at(backend: BackendConfig, kind: str, *_: object) -> None:
+        chosen.append((backend, kind))
+        raise NotInstalled("enough")
+
+    def kinds(*words: str) -> set[str]:
+        chosen.clear()
+        main(["env", *words])
+        return {kind for _, kind in chosen}
+
+    monkeypatch.setattr("experiments.environments.inventory.look", looked_at)
+    monkeypatch.setattr("experiments.environments.ensure", looked_at)
+    assert kinds("list", "--kind", "gpu") == {"gpu"}
+    assert kinds("build") == {"cpu"} and len(chosen) == len(members.choices("backend"))
+    assert kinds("check", "cntk", "theano") == {"cpu"}
+    assert [backend.name for backend, _ in chosen] == ["cntk", "theano"]
+    assert kinds("build", "jax", "--kind", "all") == {"cpu", "gpu"}
+    kinds("check", "cntk", "--python", "/opt/python", "--threads", "1", "--again")
+    assert [backend.python for backend, _ in chosen] == ["/opt/python"]
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_settings_of_a_check_reach_it(again: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[object, ...]] = []
+
+    def check(*values: object, again: bool) -> object:
+        asked.append((values[2], again))
+        raise EngineUnsound("enough")
+
+    monkeypatch.setattr("experiments.environments.ensure", lambda *_: None)
+    monkeypatch.setattr("experiments.environments.check", check)
+    assert main(["env", "check", "cntk", "--threads", "1", *(["--again"] if again else [])]) == 1
+    assert asked == [(1, again)]
 
 
 def test_help_names_commands_backends_and_the_cache(
     capsys: pytest.CaptureFixture[str], kbb_cache: Path
 ) -> None:
-    assert command.main(["--help"]) == 0
+    assert main(["env", "--help"]) == 0
     text = capsys.readouterr().out
-    assert (
-        "cntk|jax|tensorflow|tensorflow2|theano|torch" in text and str(kbb_cache / "envs") in text
-    )
-    assert command.main([]) == 2
+    assert all(f"\n  {command} " in text for command in ("list", "build", "check", "clean"))
+    assert str(kbb_cache / "envs") in text.replace("\n", "")
+    for command in ("list", "build", "check", "clean"):
+        assert main(["env", command, "--help"]) == 0
+        said = " ".join(capsys.readouterr().out.split())
+        assert ", ".join(members.choices("backend")) in said
+    assert main([]) == 2 and "Usage: python -m experiments" in capsys.readouterr().err
+    assert main(["env"]) == 2 and "Usage: python -m experiments env" in capsys.readouterr().err
 
 
 def test_list_shows_every_backend_and_kind(capsys: pytest.CaptureFixture[str]) -> None:
-    assert command.main(["list"]) == 0
+    assert main(["env", "list"]) == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines() if " missing" in line]
     assert {(line[0], line[1]) for line in lines} == {
-        (name, kind) for name in inventory.backends() for kind in ("cpu", "gpu")
+        (name, kind) for name in members.backends() for kind in ("cpu", "gpu")
     }
 
 
 def test_backend_that_fails_does_not_stop_the_others(capsys: pytest.CaptureFixture[str]) -> None:
-    assert command.main(["build", "backend=theano,tensorflow", "kind=gpu"]) == 1
+    assert main(["env", "build", "theano", "tensorflow", "--kind", "gpu"]) == 1
     assert capsys.readouterr().err.count("needs conda, mamba or micromamba") == 2
 
 
 def test_threads_out_of_range_are_refused_before_anything_is_built(
     capsys: pytest.CaptureFixture[str], kbb_cache: Path
 ) -> None:
-    assert command.main(["check", "backend=jax", "threads=0"]) == 2
+    assert main(["env", "check", "jax", "--threads", "0"]) == 2
     assert "threads=0 is out of range" in capsys.readouterr().err
     assert not kbb_cache.exists()
 
@@ -170,9 +199,10 @@ def test_backend_file_that_is_none_is_told(tmp_path: Path, monkeypatch: pytest.M
     folder = tmp_path / "conf" / "backend"
     folder.mkdir(parents=True)
     (folder / "odd.yaml").write_text("name: odd\ncolour: red\n")
-    monkeypatch.setattr(inventory, "project_root", lambda: tmp_path)
-    with pytest.raises(ConfigError, match="odd.yaml is no backend: .*colour"):
-        inventory.backends()
+    monkeypatch.setattr(members, "project_root", lambda: tmp_path)
+    members.read.cache_clear()
+    with pytest.raises(ConfigError, match=r"odd\.yaml is not a backend: .*colour"):
+        members.backends()
 
 
 def test_check_tells_an_unsound_engine_and_fails(
@@ -184,7 +214,7 @@ def test_check_tells_an_unsound_engine_and_fails(
         python, "key", "cpu", "named", tmp_path, {}, False, 0.0, "cntk"
     )
     monkeypatch.setattr("experiments.environments.ensure", lambda *_: environment)
-    assert command.main(["check", "backend=cntk"]) == 1
+    assert main(["env", "check", "cntk"]) == 1
     said = capsys.readouterr()
-    assert "wrong: lstm is 1.4, limit 0.1" in said.out
+    assert "failed: lstm is 1.4, limit 0.1" in said.out
     assert "error: cntk: its engine is unsound: lstm is 1.4, limit 0.1" in said.err
