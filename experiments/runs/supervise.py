@@ -140,7 +140,9 @@ class Training:
         elif name == "end":
             self._end = event
         elif name == "imported":
-            engine = ", ".join(f"{key} {value}" for key, value in sorted(event["versions"].items()))
+            shown = ("keras", self._config.backend.keras_backend, "python")
+            versions = event["versions"]
+            engine = ", ".join(f"{key} {versions[key]}" for key in shown if key in versions)
             seconds = event["import_seconds"]
             self._view.phase(f"worker: {engine} (imported in {seconds:.1f} s)")
         elif name == "built":
@@ -164,10 +166,14 @@ class Training:
         killed = self._end is None or self._end["state"] == names.KILLED
         if end.timed_out == LOG and killed:
             size = f"{LOG_LIMIT_BYTES >> 30} GiB"
-            return End(names.FAILED, f"the worker wrote more than {size} to its log in {self._where()}")
+            return End(
+                names.FAILED, f"the worker wrote more than {size} to its log in {self._where()}"
+            )
         if end.timed_out is not None and killed:
             limit = getattr(self._config.timeouts, end.timed_out)
-            return End(names.TIMEOUT, f"timeouts.{end.timed_out}={limit:g} s passed in {self._where()}")
+            return End(
+                names.TIMEOUT, f"timeouts.{end.timed_out}={limit:g} s passed in {self._where()}"
+            )
         if self._end is None:
             return End(names.FAILED, f"{_died(end.status)} in {self._where()}, without finishing")
         return End(*figures.verdict(self._end, self.done, identity.plan(self._config)))
