@@ -1,7 +1,8 @@
 """Data sets: find the raw files or make a synthetic twin, and prepare the arrays once for all backends.
 
-A data set is one module here, found by the name in conf/dataset/<name>.yaml; `sources.DatasetModule`
-says what it offers. Nothing heavy is imported when the prepared arrays are already there.
+A data set is one module here, found by the name in conf/dataset/<name>.yaml;
+`sources.DatasetModule` says what it offers. Nothing heavy is imported when the prepared arrays are
+already there.
 """
 
 from __future__ import annotations
@@ -34,7 +35,6 @@ class Prepared:
     extra: dict[str, Any]  # what the model needs to know: words, alphabet, seed_text
     folder: Path
     seconds: float  # wall time of this call
-    reused: bool  # the arrays were there already
 
 
 def prepare(
@@ -46,8 +46,9 @@ def prepare(
 ) -> Prepared:
     """The prepared arrays of a task, made now if they are not cached.
 
-    `fraction` and `validation_fraction` in (0, 1] take the first samples of each split. `say` is given
-    lines of progress for a person. Raises DataError (files, network, cache) or ConfigError (values).
+    `fraction` and `validation_fraction` in (0, 1] take the first samples of each split. `say` is
+    given lines of progress for a person. Raises DataError (files, network, cache) or ConfigError
+    (values).
     """
     started = time.perf_counter()
     portion = Portion(fraction, validation_fraction)
@@ -74,7 +75,7 @@ def prepare(
         except MalformedError as error:
             raise sources.unreadable(error, source.files, task.dataset.files) from None
 
-    folder, manifest, reused = cache.obtain(task.dataset.name, request, build, say)
+    folder, manifest = cache.obtain(task.dataset.name, request, build, say)
     arrays = manifest["arrays"]
     return Prepared(
         arrays={name: folder / array["file"] for name, array in arrays.items()},
@@ -86,5 +87,4 @@ def prepare(
         extra=manifest["extra"],
         folder=folder,
         seconds=time.perf_counter() - started,
-        reused=reused,
     )

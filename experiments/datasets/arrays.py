@@ -1,7 +1,8 @@
 """What every data set's preparation shares: how many samples a fraction is, and writing .npy files.
 
-Files are streamed with ordinary writes instead of being memory-mapped: on a full disk a write raises
-an error that can be told to a person, while a store into a mapping ends the process with SIGBUS.
+Files are streamed with ordinary writes instead of being memory-mapped: on a full disk a write
+raises an error that can be told to a person, while a store into a mapping ends the process with
+SIGBUS.
 """
 
 from __future__ import annotations
@@ -140,7 +141,8 @@ def write_images(
 ) -> None:
     """Write x_* float32 in 0..1 and y_* one-hot float32 for both splits of an image data set.
 
-    `layout` "image" gives (n, height, width, channels), "flat" gives (n, height · width · channels).
+    `layout` "image" gives (n, height, width, channels), "flat" gives (n, height · width ·
+    channels).
     """
     if layout not in LAYOUTS:
         raise ConfigError(f"preparation.layout={layout} is unknown: there are {', '.join(LAYOUTS)}")
@@ -179,10 +181,10 @@ def prototype_images(
     """Learnable stand-ins for pictures: a coarse pattern per class, veiled by another's and by noise.
 
     `shape` is that of one image, (height, width) or (height, width, channels); patterns are made of
-    squares of `block` pixels, so that they survive small shifts. `lit` of 4 squares are not black and
-    `lit` sets the noise likewise: optimizers' steps depend on how bright inputs are, so 1 is as dark as
-    MNIST (mean 0.12) and 4 as bright as photographs (mean 0.5). RandomState's stream is frozen by
-    NumPy's policy and all arithmetic is on integers: the same bytes everywhere.
+    squares of `block` pixels, so that they survive small shifts. `lit` of 4 squares are not black
+    and `lit` sets the noise likewise: optimizers' steps depend on how bright inputs are, so 1 is as
+    dark as MNIST (mean 0.12) and 4 as bright as photographs (mean 0.5). RandomState's stream is
+    frozen by NumPy's policy and all arithmetic is on integers: the same bytes everywhere.
     """
     import numpy as np
 
@@ -191,7 +193,8 @@ def prototype_images(
     squares = (classes, shape[0] // block, shape[1] // block, *shape[2:])
     coarse = random.randint(0, 256, squares) * (random.randint(0, 4, squares) < lit)
     patterns = coarse.repeat(block, axis=1).repeat(block, axis=2)
-    # blends[a, b]: 3/8 of class a's pattern under 1/8 of class b's, at most 127; noise adds up to 127.
+    # blends[a, b]: 3/8 of class a's pattern under 1/8 of class b's, at most 127; noise adds up to
+    # 127.
     blends = ((3 * patterns[:, None] + patterns[None, :]) // 8).astype(np.uint8)
 
     def split(samples: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

@@ -2,7 +2,8 @@
 
     prepared/<data set>-<key>/manifest.json + *.npy
 
-A folder is filled under a temporary name and renamed into place when everything in it is on the disk.
+A folder is filled under a temporary name and renamed into place when everything in it is on the
+disk.
 """
 
 from __future__ import annotations
@@ -73,8 +74,8 @@ def read_entry(folder: Path) -> dict[str, Any] | None:
 
 def obtain(
     dataset: str, request: dict[str, Any], build: Callable[[ArrayFolder], dict[str, Any]], say: Say
-) -> tuple[Path, dict[str, Any], bool]:
-    """The entry for `request`: (folder, manifest, whether it was there already).
+) -> tuple[Path, dict[str, Any]]:
+    """The entry for `request`, filled now if it is missing: (folder, manifest).
 
     `build` writes the arrays into the folder it is given and returns the manifest's extras. Raises
     DataError if the cache cannot be written; nothing is left behind then.
@@ -82,13 +83,13 @@ def obtain(
     name = f"{dataset}-{key_of(request)}"
     folder = prepared_root() / name
     if manifest := read_entry(folder):
-        return folder, manifest, True
+        return folder, manifest
     with locked(
         folder.parent / f".{name}.lock", f"{dataset} is being prepared by another process", say
     ):
         if manifest := read_entry(folder):
-            return folder, manifest, True
-        return folder, _fill(folder, request, build), False
+            return folder, manifest
+        return folder, _fill(folder, request, build)
 
 
 def _fill(

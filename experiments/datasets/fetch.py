@@ -38,8 +38,8 @@ def all_cached(dataset: DatasetConfig) -> bool:
 def official_files(dataset: DatasetConfig, say: Say) -> dict[str, Path]:
     """The publisher's files, downloaded where missing, and their sums checked.
 
-    Raises UnavailableError if one cannot be downloaded whole, DataError if a cached one is corrupted or the
-    cache cannot be written.
+    Raises UnavailableError if one cannot be downloaded whole, DataError if a cached one is
+    corrupted or the cache cannot be written.
     """
     files = {}
     for name, source in dataset.files.items():

@@ -1,7 +1,7 @@
 """Reading foreign .npz and pickle files without running anything that they contain.
 
-A pickle is a program: the ordinary unpickler imports and calls whatever it names. The one here knows
-a handful of constructors, all of NumPy arrays, and refuses every other name.
+A pickle is a program: the ordinary unpickler imports and calls whatever it names. The one here
+knows a handful of constructors, all of NumPy arrays, and refuses every other name.
 """
 
 from __future__ import annotations
@@ -80,7 +80,8 @@ def unpickle(content: bytes, encoding: str = "ASCII") -> Any:
 def read_npz(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
     """The named arrays of an .npz file; object arrays go through the restricted unpickler.
 
-    Raises MalformedError if a name is missing, and what zipfile, NumPy or pickle raise for broken content.
+    Raises MalformedError if a name is missing, and what zipfile, NumPy or pickle raise for broken
+    content.
     """
     with zipfile.ZipFile(path) as archive:
         found = {Path(member).stem for member in archive.namelist()}

@@ -124,7 +124,8 @@ def bigram_table(sequences: Ragged, base: int) -> NDArray[np.int64]:
 def add_bigrams(sequences: Ragged, table: NDArray[np.int64], base: int, first: int) -> Ragged:
     """Append to every sequence its bi-grams found in `table`, numbered from `first` in table order.
 
-    The same as add_ngram(…, ngram_range=2) of Keras' imdb_fasttext example; unknown bi-grams are left out.
+    The same as add_ngram(…, ngram_range=2) of Keras' imdb_fasttext example; unknown bi-grams are
+    left out.
     """
     import numpy as np
 

@@ -67,8 +67,8 @@ def dataset_module(name: str) -> DatasetModule:
 class Decision:
     """What data=official or data=auto comes to, before anything is downloaded.
 
-    missing: files to download. unreachable: why the publisher cannot be reached, "" if it can be; then
-    data=auto takes the synthetic twin.
+    missing: files to download. unreachable: why the publisher cannot be reached, "" if it can be;
+    then data=auto takes the synthetic twin.
     """
 
     missing: tuple[str, ...] = ()

@@ -73,9 +73,9 @@ def lock_file(recipe: Recipe) -> Path:
 def ensure(backend: BackendConfig, kind: str, say: Say) -> Environment:
     """The environment of `backend` for a kind of device ("cpu" or "gpu"), built first where it is not there.
 
-    Raises NotInstalled where no interpreter was found or where the one that the user names will not do,
-    BuildError (a NotInstalled) where the build fails, after its log's last lines were said, and ConfigError
-    for a missing or bad environment file.
+    Raises NotInstalled where no interpreter was found or where the one that the user names will not
+    do, BuildError (a NotInstalled) where the build fails, after its log's last lines were said, and
+    ConfigError for a missing or bad environment file.
     """
     begin = time.monotonic()
     if backend.python:
@@ -84,7 +84,6 @@ def ensure(backend: BackendConfig, kind: str, say: Say) -> Environment:
         return use(backend, kind, say)
     recipe = recipe_of(backend, kind)
     folder = installed.find_complete(recipe.name, recipe.content)
-    built = False
     if folder is None:
         lock = lock_file(recipe)
         with (
@@ -94,11 +93,10 @@ def ensure(backend: BackendConfig, kind: str, say: Say) -> Environment:
             folder = installed.find_complete(recipe.name, recipe.content)
             if folder is None:
                 folder = _build(recipe, say, handle)
-                built = True
-    return _environment(recipe, folder, built, begin)
+    return _environment(recipe, folder, begin)
 
 
-def _environment(recipe: Recipe, folder: Path, built: bool, begin: float) -> Environment:
+def _environment(recipe: Recipe, folder: Path, begin: float) -> Environment:
     facts = installed.read_marker(folder)
     if facts is None:
         raise NotInstalled(
@@ -112,7 +110,6 @@ def _environment(recipe: Recipe, folder: Path, built: bool, begin: float) -> Env
         manager=facts["manager"],
         folder=folder,
         variables=installed.fix_variables(recipe.fixes, place),
-        built=built,
         seconds=time.monotonic() - begin,
         name=recipe.name,
     )

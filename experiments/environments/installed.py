@@ -32,7 +32,6 @@ class Environment:
     manager: str  # "conda", "mamba", "micromamba", "venv" or "named"
     folder: Path | None  # under the cache: its log, its fixes, its Keras settings
     variables: dict[str, str]  # that a process in it needs
-    built: bool  # now, by this call
     seconds: float  # that this call took
     name: str = ""  # theano, theano-gpu
 
@@ -91,7 +90,8 @@ def write_marker(folder: Path, facts: dict[str, Any]) -> None:
 def build_lock(path: Path, what: str, say: Callable[[str], None]) -> AbstractContextManager[int]:
     """Hold the lock under which `what` is built or checked; a waiter says for whom it waits.
 
-    Yields the descriptor, which installers inherit: the lock holds until the last of them has ended.
+    Yields the descriptor, which installers inherit: the lock holds until the last of them has
+    ended.
     """
 
     def waiting(seconds: float) -> None:
@@ -163,7 +163,8 @@ def folder_bytes(folder: Path) -> int:
 _SECONDS = 120
 
 
-# Reads the metadata files themselves: Python 3.6 has no importlib.metadata, and some environments no pip.
+# Reads the metadata files themselves: Python 3.6 has no importlib.metadata, and some environments
+# no pip.
 _LIST = r"""
 import glob, io, json, os, sys
 found = {}
@@ -179,7 +180,8 @@ for folder in reversed([p for p in sys.path if os.path.isdir(p)]):
                 head.setdefault(key.strip().lower(), value.strip())
         if "name" in head and "version" in head:
             found[head["name"].lower()] = head["name"] + "==" + head["version"]
-print(json.dumps({"python": sys.version.replace("\n", " "), "packages": sorted(found.values(), key=str.lower)}))
+print(json.dumps({"python": sys.version.replace("\n", " "), "packages": sorted(found.values(),
+key=str.lower)}))
 """
 
 

@@ -25,7 +25,8 @@ names = sys.argv[1:]
 packages = []
 for folder in sys.path:
     if os.path.isdir(folder):
-        packages += [n for n in os.listdir(folder) if n.endswith((".dist-info", ".egg-info", ".egg"))]
+        packages += [n for n in os.listdir(folder) if n.endswith((".dist-info", ".egg-info",
+        ".egg"))]
 print(json.dumps({
     "version": "%d.%d.%d" % sys.version_info[:3],
     "missing": [n for n in names if importlib.util.find_spec(n) is None],
@@ -37,9 +38,9 @@ print(json.dumps({
 def use(backend: BackendConfig, kind: str, say: Say) -> Environment:
     """The environment around the interpreter that `backend.python` names.
 
-    Nothing is installed into it. What a fix adds is kept in the cache and reaches the worker by variables.
-    Raises NotInstalled where there is no such program, where it is no Python 3, or where it lacks Keras or the
-    backend's engine.
+    Nothing is installed into it. What a fix adds is kept in the cache and reaches the worker by
+    variables. Raises NotInstalled where there is no such program, where it is no Python 3, or where
+    it lacks Keras or the backend's engine.
     """
     begin = time.monotonic()
     python = Path(str(backend.python)).expanduser()
@@ -49,13 +50,11 @@ def use(backend: BackendConfig, kind: str, say: Say) -> Environment:
     name = f"{backend.name}-named" if kind == "cpu" else f"{backend.name}-gpu-named"
     folder = installed.environments_folder() / f"{name}-{key}"
     place = Place(folder, python, kind, key, owned=False)
-    built = False
     if installed.read_marker(folder) is None:
         lock = installed.environments_folder() / ".locks" / f"{name}-{key}.lock"
         with writing(folder, NotInstalled), installed.build_lock(lock, name, say):
             if installed.read_marker(folder) is None:
                 _prepare(backend, place, name, facts["version"], say)
-                built = True
     variables = installed.fix_variables(list(backend.fixes), place)
     return Environment(
         python,
@@ -64,7 +63,6 @@ def use(backend: BackendConfig, kind: str, say: Say) -> Environment:
         "named",
         folder,
         variables,
-        built,
         seconds=time.monotonic() - begin,
         name=name,
     )

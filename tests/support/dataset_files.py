@@ -13,6 +13,8 @@ import yaml
 from experiments.config.schema import DatasetConfig, FileConfig, TaskConfig
 
 ROOT = Path(__file__).resolve().parents[2]
+# Of the published text of Nietzsche after lower(), in order; the synthetic twin has the same.
+ALPHABET = "\n !\"'(),-.0123456789:;=?[]_abcdefghijklmnopqrstuvwxyzäæéë"
 
 
 def task(name: str, **preparation: Any) -> TaskConfig:

@@ -31,8 +31,8 @@ VOCABULARY = 88_584  # distinct words of the published data
 DRAWS = 1 << 22  # entries of the table that synthetic words are drawn from
 PHRASE = 10  # words of a synthetic phrase
 FOLLOWERS = 5  # words that habitually follow one of them
-# Words per review of the published training data: percentiles 0, 5 … 95, 96, 97, 98, 99, 100. Only the
-# synthetic twin uses them, so that it costs a recurrent network what the real reviews cost.
+# Words per review of the published training data: percentiles 0, 5 … 95, 96, 97, 98, 99, 100. Only
+# the synthetic twin uses them, so that it costs a recurrent network what the real reviews cost.
 LENGTH_PERCENTS = (*range(0, 96, 5), 96, 97, 98, 99, 100)
 LENGTHS = (
     10, 65, 92, 112, 122, 129, 136, 145, 154, 165, 177, 192, 209, 231, 256, 290, 330, 383, 466, 609,
@@ -80,9 +80,9 @@ def prepare(
 ) -> dict[str, Any]:
     """Write x_* int32 (n, length) and y_* float32 (n, 1); the extra `words` is the embedding's rows.
 
-    Order, start mark and unknown words are those of keras.datasets.imdb.load_data, bi-grams those of
-    Keras' imdb_fasttext example. The bi-grams are collected from the whole training split whatever the
-    fraction, since they decide the size of the model.
+    Order, start mark and unknown words are those of keras.datasets.imdb.load_data, bi-grams those
+    of Keras' imdb_fasttext example. The bi-grams are collected from the whole training split
+    whatever the fraction, since they decide the size of the model.
     """
     words, length, ngram_range, seed = _checked(preparation)
     splits = [(encode(reviews, words), labels) for reviews, labels in _shuffled(raw, seed)]
@@ -137,8 +137,8 @@ def synthetic(seed: int) -> Reviews:
 
     random = np.random.RandomState(seed)
     ranks = np.arange(1, VOCABULARY + 1, dtype=np.int64)
-    # Frequency 1 / ((r + 3) (r + 9000)): Zipf's law with the faster fall of the rare words. A word's share
-    # of the table is its frequency, so that a draw is one look-up.
+    # Frequency 1 / ((r + 3) (r + 9000)): Zipf's law with the faster fall of the rare words. A
+    # word's share of the table is its frequency, so that a draw is one look-up.
     cumulative = np.cumsum((1 << 50) // ((ranks + 3) * (ranks + 9000)))
     places = np.arange(DRAWS, dtype=np.int64) * (int(cumulative[-1]) // DRAWS)
     table = (np.searchsorted(cumulative, places, side="right") + 1).astype(np.int32)

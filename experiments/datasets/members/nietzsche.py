@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 RECIPE = 1
 CHOICES = (("nietzsche.txt",),)
 CHARACTERS = 600_893  # of the published text
-# Its 57 characters after lower(), in order; the synthetic twin has the same.
-ALPHABET = "\n !\"'(),-.0123456789:;=?[]_abcdefghijklmnopqrstuvwxyzäæéë"
 
 
 class Text(NamedTuple):
@@ -46,8 +44,9 @@ def prepare(
 ) -> dict[str, Any]:
     """Write one-hot float32 windows x_* (n, window, characters) and next characters y_* (n, characters).
 
-    Training windows come from the head of the text, validation windows from the held-out tail, so that
-    none straddles the cut. Extras: `alphabet` (sorted) and `seed_text`, the tail's first window.
+    Training windows come from the head of the text, validation windows from the held-out tail, so
+    that none straddles the cut. Extras: `alphabet` (sorted) and `seed_text`, the tail's first
+    window.
     """
     window, step, held_out = _checked(preparation)
     alphabet = "".join(sorted(set(raw.text)))

@@ -94,7 +94,9 @@ def test_a_file_is_downloaded_once_and_checked(
     assert (first.source, first.warning, first.train_samples) == ("official", None, 300)
     assert first.digest == hashlib.sha256(publisher.content).hexdigest()[:16]
     assert said[0] == f"downloading {publisher.url}"
-    assert run(published, "official").reused
+    said.clear()
+    run(published, "official", said)
+    assert said == [], "what was prepared is used again"
     assert run(published, "auto").source == "official"  # cached: no need to ask
     assert publisher.requests == ["GET /mnist.npz"]
     assert (kbb_cache / "downloads" / "mnist.npz").read_bytes() == publisher.content
@@ -172,8 +174,9 @@ def test_auto_falls_back_to_synthetic_and_says_so(
         f"SYNTHETIC data stands in for MNIST: {publisher.url} is not reachable (HTTP 503)"
         in str(prepared.warning)
     )
-    again = prepare(published, DataConfig("auto"), 0.01, 0.01, print)
-    assert again.reused
+    said: list[str] = []
+    again = prepare(published, DataConfig("auto"), 0.01, 0.01, said.append)
+    assert again.folder == prepared.folder and said == [], "the twin is prepared once"
     assert again.warning == prepared.warning
     asked_for = prepare(published, DataConfig("synthetic"), 0.01, 0.01, print)
     assert (asked_for.digest, asked_for.warning, asked_for.folder) == (

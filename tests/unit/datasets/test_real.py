@@ -9,7 +9,7 @@ from experiments.config.schema import DataConfig
 from experiments.datasets import prepare
 from experiments.datasets.members import imdb, mnist, nietzsche
 from experiments.datasets.sequences import bigram_table, encode
-from tests.support.dataset_files import task
+from tests.support.dataset_files import ALPHABET, task
 
 
 def test_mnist_has_its_classes(real_data: Path) -> None:
@@ -60,8 +60,8 @@ def test_reviews_have_their_lengths_and_bigrams(real_data: Path) -> None:
 def test_the_text_has_its_characters_and_windows(real_data: Path) -> None:
     text = nietzsche.load({"nietzsche.txt": real_data / "nietzsche.txt"}).text
     assert len(text) == nietzsche.CHARACTERS == 600_893
-    assert "".join(sorted(set(text))) == nietzsche.ALPHABET
-    codes = nietzsche.encoded(text, nietzsche.ALPHABET)
+    assert "".join(sorted(set(text))) == ALPHABET
+    codes = nietzsche.encoded(text, ALPHABET)
     assert len(nietzsche.windows_of(codes, window=40, step=3)[1]) == 200_285
 
 

@@ -253,11 +253,12 @@ def test_other_content_is_another_digest_and_is_noted_once(tmp_path: Path, kbb_c
     assert first.digest == sha256(path)[:16]
     assert (first.source, first.warning) == ("local", None)
     assert sum("mnist.npz is not the publisher's" in line for line in said) == 1
-    assert local("mnist_mlp", tmp_path, said).reused
+    assert local("mnist_mlp", tmp_path, said).folder == first.folder
+    assert sum("preparing MNIST" in line for line in said) == 1
     assert sum("mnist.npz is not the publisher's" in line for line in said) == 1
     write_mnist(tmp_path, train=301)
-    second = local("mnist_mlp", tmp_path)
-    assert not second.reused
+    second = local("mnist_mlp", tmp_path, said)
+    assert sum("preparing MNIST" in line for line in said) == 2
     assert second.digest != first.digest
     assert second.train_samples == 301
 

@@ -14,7 +14,7 @@ from experiments.datasets.arrays import Images
 from experiments.datasets.members import cifar10, imdb, mnist, nietzsche
 from experiments.datasets.sequences import bigram_table, encode
 from experiments.datasets.sources import SYNTHETIC_SEED
-from tests.support.dataset_files import budgets, task
+from tests.support.dataset_files import ALPHABET, budgets, task
 
 # Arrays of each task at profile=quick: samples and shape of one, for x and y. The real data's are the same.
 QUICK: dict[str, tuple[int, int, tuple[int, ...], str]] = {
@@ -46,7 +46,7 @@ def check_shapes(name: str, data: DataConfig) -> dict[str, Any]:
 def test_twins_have_the_real_shapes_and_types(name: str, kbb_cache: Path) -> None:
     extra = check_shapes(name, DataConfig("synthetic"))
     if name == "text_gen":
-        assert extra["alphabet"] == nietzsche.ALPHABET
+        assert extra["alphabet"] == ALPHABET
         assert len(extra["seed_text"]) == 40
     elif name.startswith("imdb"):
         assert extra == {"words": 20_000}
@@ -57,7 +57,7 @@ def test_real_files_have_the_same_shapes_and_types(
     name: str, kbb_cache: Path, real_data: Path
 ) -> None:
     extra = check_shapes(name, DataConfig("local", str(real_data)))
-    assert extra.get("alphabet", nietzsche.ALPHABET) == nietzsche.ALPHABET
+    assert extra.get("alphabet", ALPHABET) == ALPHABET
     assert extra.get("words", 20_000) == 20_000
 
 
@@ -136,7 +136,7 @@ def test_reviews_look_like_reviews_and_can_be_told_apart(reviews: imdb.Reviews) 
 def test_prose_has_the_published_length_and_alphabet_and_repeats_itself() -> None:
     text = nietzsche.synthetic(SYNTHETIC_SEED).text
     assert len(text) == nietzsche.CHARACTERS
-    assert "".join(sorted(set(text))) == nietzsche.ALPHABET
+    assert "".join(sorted(set(text))) == ALPHABET
     assert text == text.lower()
     # Order-3 prediction from the head of the text: what there is to learn beyond single characters.
     followers: dict[str, Counter[str]] = {}

@@ -26,11 +26,11 @@ from tests.support.environment_files import (
 
 ENSURE = """
 import sys
-sys.path[:0] = {paths}
+sys.path.insert(0, {root!r})
 from tests.support.environment_files import backend
 from experiments.environments import ensure
 found = ensure(backend({file!r}), "cpu", lambda line: print(line, flush=True))
-print("built", found.built, flush=True)
+print("ready", found.key, flush=True)
 """
 
 
@@ -50,8 +50,7 @@ def no_conda(monkeypatch: pytest.MonkeyPatch, kbb_cache: Path) -> None:
 
 
 def in_another_process(file: Path) -> "subprocess.Popen[str]":
-    here = Path(__file__).resolve()
-    code = ENSURE.format(paths=[str(here.parents[3]), str(here.parent)], file=str(file))
+    code = ENSURE.format(root=str(Path(__file__).resolve().parents[3]), file=str(file))
     return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
 
 
@@ -59,7 +58,7 @@ def test_built_once_and_found_again(tmp_path: Path, kbb_cache: Path) -> None:
     file = environment_file(tmp_path)
     say = Lines()
     first = ensure(backend(file), "cpu", say)
-    assert first.built and first.manager == "venv" and first.folder is not None
+    assert first.manager == "venv" and first.folder is not None
     assert first.folder.parent == kbb_cache / "envs"
     assert "built in" in say[-1]
     prefix = subprocess.check_output(
@@ -70,8 +69,8 @@ def test_built_once_and_found_again(tmp_path: Path, kbb_cache: Path) -> None:
     assert (settings["floatx"], settings["image_data_format"]) == ("float32", "channels_last")
     say.clear()
     second = ensure(backend(file), "cpu", say)
-    assert (second.built, second.key, second.python) == (False, first.key, first.python)
-    assert say == []
+    assert (second.key, second.python) == (first.key, first.python)
+    assert say == [], "nothing is built"
 
 
 def test_another_content_is_another_environment(
@@ -79,10 +78,11 @@ def test_another_content_is_another_environment(
 ) -> None:
     first = ensure(backend(environment_file(tmp_path)), "cpu", Lines())
     monkeypatch.setenv("PIP_FIND_LINKS", str(wheel(tmp_path).parent))
+    say = Lines()
     second = ensure(
-        backend(environment_file(tmp_path, "tiny", THIS_PYTHON, "tinywheel==1.5")), "cpu", Lines()
+        backend(environment_file(tmp_path, "tiny", THIS_PYTHON, "tinywheel==1.5")), "cpu", say
     )
-    assert second.built and second.key != first.key
+    assert "tiny: built in" in say.text and second.key != first.key
 
 
 def test_pins_are_installed_from_a_named_folder_of_wheels(
@@ -107,7 +107,7 @@ def test_build_that_was_cut_off_is_built_again(tmp_path: Path) -> None:
     (first.folder / "env" / "half-written").touch()
     say = Lines()
     second = ensure(backend(file), "cpu", say)
-    assert second.built and second.folder == first.folder
+    assert "tiny: built in" in say.text and second.folder == first.folder
     assert "was not finished; building it again" in say.text
     assert not (first.folder / "env" / "half-written").exists()
 
@@ -117,7 +117,9 @@ def test_environment_whose_python_went_away_is_built_again(tmp_path: Path) -> No
     first = ensure(backend(file), "cpu", Lines())
     first.python.unlink()
     first.python.symlink_to("/nowhere/python")
-    assert ensure(backend(file), "cpu", Lines()).built
+    say = Lines()
+    ensure(backend(file), "cpu", say)
+    assert "tiny: built in" in say.text
 
 
 def test_two_at_once_build_once(tmp_path: Path) -> None:
@@ -125,7 +127,8 @@ def test_two_at_once_build_once(tmp_path: Path) -> None:
     both = [in_another_process(file) for _ in range(2)]
     said = [steps.communicate(timeout=60)[0] for steps in both]
     assert [steps.returncode for steps in both] == [0, 0]
-    assert sorted("built True" in text for text in said) == [False, True]
+    assert sorted("tiny: built in" in text for text in said) == [False, True]
+    assert len({text.splitlines()[-1] for text in said}) == 1, "both have the same environment"
 
 
 def test_waiter_says_so_and_takes_what_the_other_built(tmp_path: Path) -> None:
@@ -135,7 +138,7 @@ def test_waiter_says_so_and_takes_what_the_other_built(tmp_path: Path) -> None:
         assert waiter.stdout is not None
         assert waiter.stdout.readline().startswith(f"tiny: waiting for process {os.getpid()}")
         assert waiter.poll() is None
-    assert "built True" in waiter.communicate(timeout=60)[0]
+    assert "tiny: built in" in waiter.communicate(timeout=60)[0]
 
 
 def test_lock_outlives_a_killed_holder_while_a_straggler_of_its_installer_writes(

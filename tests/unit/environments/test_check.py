@@ -22,7 +22,7 @@ class Engine:
         self.folder = folder
         self.ran = folder / "ran"
         self.environment = Environment(
-            folder / "python", "key", "cpu", "venv", folder, {}, False, 0.0, "tiny"
+            folder / "python", "key", "cpu", "venv", folder, {}, 0.0, "tiny"
         )
 
     def answers(self, *checks: object, status: int = 0, before: str = "") -> None:

@@ -210,9 +210,7 @@ def test_check_tells_an_unsound_engine_and_fails(
 ) -> None:
     verdict = '{"sound": false, "checks": [{"name": "lstm", "value": 1.4, "limit": 0.1, "passed": false}]}'
     python = script(tmp_path / "python", f"echo '{verdict}' > \"$4\"; exit 1")
-    environment = installed.Environment(
-        python, "key", "cpu", "named", tmp_path, {}, False, 0.0, "cntk"
-    )
+    environment = installed.Environment(python, "key", "cpu", "named", tmp_path, {}, 0.0, "cntk")
     monkeypatch.setattr("experiments.environments.ensure", lambda *_: environment)
     assert main(["env", "check", "cntk"]) == 1
     said = capsys.readouterr()

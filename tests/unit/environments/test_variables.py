@@ -21,7 +21,7 @@ BACKEND = backend("tiny")
 @pytest.fixture
 def environment(tmp_path: Path) -> Environment:
     return Environment(
-        Path("/opt/python"), "0123456789ab", "cpu", "venv", tmp_path / "env", {}, False, 0.0, "tiny"
+        Path("/opt/python"), "0123456789ab", "cpu", "venv", tmp_path / "env", {}, 0.0, "tiny"
     )
 
 
