@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.store.columns import BY_NAME, COLUMNS, FLOAT, INT, TIME
 from experiments import names
-from experiments.tracking.store import gc_paused, pages
+from experiments.tracking.collector import gc_paused
+from experiments.tracking.store import pages
 from experiments.tracking.work import work_id
 
 if TYPE_CHECKING:

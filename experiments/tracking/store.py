@@ -4,8 +4,6 @@ Importing MLflow takes seconds, so every function here imports it when it is cal
 """
 
 import contextlib
-import functools
-import gc
 import logging
 import os
 import re
@@ -20,6 +18,7 @@ from experiments import names
 from experiments.errors import TrackingError
 from experiments.system.locks import file_lock
 from experiments.system.paths import cache_root, project_root
+from experiments.tracking.collector import gc_paused
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -333,29 +332,3 @@ def brief(error: BaseException) -> str:
     told = re.search(r"\([\w.]+(?:Error|\.\w+)\) (.+?)(?: \[SQL: |$)", text)
     text = redacted(told.group(1) if told else text)
     return text if len(text) <= 160 else text[:157] + "…"
-
-
-@contextlib.contextmanager
-def gc_paused(lasting: bool = False) -> Iterator[None]:
-    """Pause the cyclic garbage collector while long-lived objects are built.
-
-    Importing MLflow and mapping its tables makes some hundred thousand objects; a third of the processor
-    time of a command that opens a store went into walking them. `lasting` says that what is made lasts as
-    long as the process: later collections leave it out. Only the first such block in a process is frozen,
-    since later ones may replace what is then garbage.
-    """
-    if not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        if lasting:
-            _freeze_once()
-        gc.enable()
-
-
-@functools.cache
-def _freeze_once() -> None:
-    gc.freeze()

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from experiments.tracking.store import gc_paused
+from experiments.tracking.collector import gc_paused
 
 ROOT = Path(__file__).resolve().parents[3]
 LASTING = """
 import gc
-from experiments.tracking.store import gc_paused
+from experiments.tracking.collector import gc_paused
 
 class Node:
     pass
