@@ -11,7 +11,7 @@ from typing import Any
 
 from experiments import names
 from experiments.config.schema import TrackingConfig
-from experiments.errors import TrackingError, UserError
+from experiments.errors import DONE, USER_MISTAKE, TrackingError, UserError
 from experiments.journal import journal
 from experiments.journal.events import VERSION
 from experiments.journal.figures import noise_flags, verdict
@@ -32,13 +32,13 @@ def ingest_files(files: list[Path], tracking: TrackingConfig | None = None) -> i
     if tracking is None:
         tracking = TrackingConfig(name="sqlite", uri=os.environ.get("MLFLOW_TRACKING_URI") or None)
     store = connect(tracking)
-    status = 0
+    status = DONE
     for path in files:
         try:
             print(f"{path}: {ingest(path, store)}")
         except (UserError, OSError) as error:
-            print(f"error: {path}: {error}", file=sys.stderr)
-            status = 1
+            print(f"error: {path}: {redacted(str(error))}", file=sys.stderr)
+            status = max(status, USER_MISTAKE)
     return status
 
 

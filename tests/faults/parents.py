@@ -176,7 +176,7 @@ class Place:
     def ingest(self, *journals: Path) -> Parent:
         """Replay journals, as a person would."""
         parent = self.start_module(
-            "experiments.journal.journal", "ingest", *map(str, journals or self.journals())
+            "experiments", "journal", "ingest", *map(str, journals or self.journals())
         )
         parent.wait()
         return parent

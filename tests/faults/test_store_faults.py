@@ -36,7 +36,7 @@ def refused_at_the_start(place: Place, injection: Injection, what: str, *overrid
     """Nothing is started; without the store being required the journal is enough."""
     place.plan()
     parent = place.run(*overrides)
-    assert parent.status == 1 and place.journals() == [], parent.said
+    assert parent.status == 2 and place.journals() == [], parent.said
     assert parent.errors.read_text().count("\n") == 1 and parent.output.read_text() == ""
     injection.holds(f"store: {what} at the start", None, "does not answer", ingest=False)
 
@@ -89,7 +89,7 @@ def test_sqlite_locked_at_the_start(place: Place, injection: Injection) -> None:
     place.plan()
     with locked(place.database):
         parent = place.run(seconds=60)
-    assert parent.status == 1 and place.journals() == []
+    assert parent.status == 2 and place.journals() == []
     injection.holds("store: SQLite locked at the start", None, "database is locked", ingest=False)
 
 

@@ -20,8 +20,8 @@ WHERE = {
 def test_killed(place: Place, injection: Injection, point: str) -> None:
     place.plan("kill", point)
     assert place.run().status == 1
-    injection.holds(f"worker: SIGKILL after {point}", "failed", f"ended by SIGKILL (the system ends processes so when "
-                    f"memory runs out) {WHERE[point]}")  # fmt: skip
+    says = f"killed by SIGKILL (usually the kernel's out-of-memory killer) {WHERE[point]}"
+    injection.holds(f"worker: SIGKILL after {point}", "failed", says)
 
 
 @pytest.mark.parametrize("point", POINTS)
@@ -50,7 +50,7 @@ def test_hangs_otherwise(
 @pytest.mark.parametrize(
     ("fault", "more", "state", "says"),
     [
-        ("segfault", {}, "failed", "ended by SIGSEGV in epoch 2"),
+        ("segfault", {}, "failed", "killed by SIGSEGV in epoch 2"),
         ("exit", {"status": 0}, "failed", "ended with status 0 in epoch 2, without finishing"),
         ("exit", {"status": 41}, "failed", "ended with status 41 in epoch 2, without finishing"),
         ("crash", {}, "failed", "ended with status 1 in epoch 2, without finishing"),
@@ -110,7 +110,7 @@ def test_allocates_until_the_kernel_kills_it(place: Place, injection: Injection)
         injection.holds(
             "worker: allocates until the kernel kills it",
             "failed",
-            "when memory runs out) in epoch 2",
+            "out-of-memory killer) in epoch 2",
         )
     finally:
         group.rmdir()

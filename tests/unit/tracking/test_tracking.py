@@ -334,7 +334,7 @@ def test_files_that_hold_no_run(
         folder.mkdir()
         (folder / journal.FILE_NAME).write_bytes(text)
     good = complete_journal(tmp_path / "good")
-    assert ingest_files([*sorted(tmp_path.glob(f"[0-9]/{journal.FILE_NAME}")), good], tracking) == 1
+    assert ingest_files([*sorted(tmp_path.glob(f"[0-9]/{journal.FILE_NAME}")), good], tracking) == 2
     said = capsys.readouterr()
     assert (
         said.err.count("\n") == 3 and said.err.count("holds no run that this program can read") == 3
