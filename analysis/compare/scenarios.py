@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from analysis.compare.conditions import PLACE, Place, placed, places
+from analysis.compare.conditions import PLACE, Place
 from analysis.compare.measures import STEADY
-from analysis.compare.samples import Runs, Sample, compared_to
+from analysis.compare.samples import Sample, compared_to
 from analysis.compare.statistics import Comparison, Interval, median_interval
 from analysis.titles import BACKENDS, TASKS, backend_title, short_device, task_title
 from analysis.titles import ordered as in_order
@@ -21,6 +21,8 @@ from experiments import names
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from analysis.compare.layout import Board
 
 _SIZES = {
     "published": 0,
@@ -108,21 +110,12 @@ class Setting:
         return dict(sorted(found.items(), key=lambda item: (item[1][0].place.generation, item[0])))
 
 
-def measured(frame: "pd.DataFrame") -> "pd.DataFrame":
-    """Runs of this program, published figures left out; each where `analysis.compare.conditions`
-    places it.
-    """
-    return placed(frame[frame["source"].fillna("measured") != "published"])
-
-
-def settings(frame: "pd.DataFrame") -> list[Setting]:
-    """The settings of `measured` runs, by task, the largest work first."""
-    if frame.empty:
-        return []
-    known, runs = places(frame), Runs(frame)
-    amounts = {str(key): _amount(some) for key, some in frame.groupby(PLACE)}
+def settings(laid_out: "Board") -> list[Setting]:
+    """The settings of runs that are laid out, by task, the largest work first."""
+    known = laid_out.places
+    amounts = {str(key): _amount(some) for key, some in laid_out.runs.frame.groupby(PLACE)}
     groups: dict[tuple[str, ...], list[tuple[Place, str, Sample]]] = {}
-    for (key, backend), sample in runs.samples().items():
+    for (key, backend), sample in laid_out.samples.items():
         place = known[key]
         alike = (
             sample.text("task"),

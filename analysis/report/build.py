@@ -4,15 +4,26 @@
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from analysis.compare import scenarios
+from analysis.compare.layout import board
+from analysis.compare.marks import LEGEND
+from analysis.output import write as write_file
+from analysis.published import page_2017
 from analysis.published.errata import errata
-from analysis.report import links
-from analysis.report.page import FigureBlock, Loud, Page, Sentence, Step, render
+from analysis.report import curves, headline, history, links, plots, runs, speed
+from analysis.report.findings import measured_findings
+from analysis.report.page import FigureBlock, Notice, Page, Sentence, Step, render
+from analysis.report.palette import styles
+from analysis.store.epochs import read as read_epochs
 from analysis.store.read import Reading
-from experiments.errors import UserError
+from analysis.store.select import Choice
+from analysis.tables.build import by_task, wide
+from analysis.tables.model import Document, Section
 from experiments.tracking.store import redacted, sqlite_path
 
 if TYPE_CHECKING:
@@ -21,87 +32,113 @@ if TYPE_CHECKING:
     from analysis.compare.scenarios import Setting
 
 _TABLES_NOTE = (
-    "Rows are backends, columns are devices. A figure is divided only by the best of its own column: what was measured "
-    "with other work, other data or on another device stands in a column of its own."
+    "Rows are backends, columns are devices. A figure is divided only by the best of its column: "
+    "what was measured with other work, other data or on another device is in another column."
 )
 _PUBLISHED_NOTE = (
-    "Recomputed from the published numbers (from {}); one run per cell, no spread is known, and the figures are the "
-    "mean over all epochs, validation and first epoch included."
+    "Recomputed from the published numbers (from {}); one run per cell, no spread is known, and "
+    "the figures are the mean over all epochs, validation and first epoch included."
+)
+_ENVIRONMENTS_NOTE = (
+    "Each environment is a machine, an interpreter and the engine's settings together."
+)
+_MARKS = (
+    ("bold", "the best of the column, and all that cannot be told from it"),
+    ("(2.1x)", "times the best of the same column"),
+    ("[a, b]", "interval of the median; its coverage stands with the table"),
+    (
+        "failed, >60 s, n/a (…)",
+        "no figure: the run failed, ran into its time limit, or could not be",
+    ),
 )
 
 
 def write(reading: Reading, output: Path, ui_url: str | None = None) -> int:
-    """Write the report to `output` and return its size in bytes.
+    """Write the report to `output`, whole or not at all; returns its size in bytes.
 
-    ui_url: where MLflow's UI is, for links to runs; the tracking server's own address where that is http(s).
-    Raises UserError, in one line, where the file cannot be written; nothing half-written is left.
+    ui_url: the address of MLflow's UI, for links to runs; default: the tracking server's, if it is
+    http(s). Raises UserError in one line if the file cannot be written.
     """
     text = build(reading, ui_url).encode()
-    fresh = output.with_name(f".{output.name}.new")
-    try:
-        fresh.write_bytes(text)
-        fresh.replace(output)
-    except OSError as error:
-        fresh.unlink(missing_ok=True)
-        raise UserError(
-            f"{output} cannot be written ({error.strerror or error}); -o names another file"
-        ) from error
+    write_file(output, text)
     return len(text)
 
 
 def build(reading: Reading, ui_url: str | None = None) -> str:
-    """The page as HTML. Raises ConfigError for a ui_url that is no http(s) address."""
-    from analysis.compare.scenarios import measured, settings
-    from analysis.report import grids, headline, history, runs
-
+    """The page as HTML. Raises ConfigError for a ui_url that is not an http(s) address."""
     ui = links.ui_address(ui_url, reading.uri)
-    own = measured(reading.frame)
-    found = settings(own)
-    lists = runs.build(own, ui, "`python -m analysis export` writes all of them")
+    own = reading.frame[reading.frame["source"].fillna("measured") != "published"]
     then, stored = history.published(reading.frame)
-    return render(
-        Page(
-            scope=_scope(own),
-            loud=_loud(own),
-            overall=headline.overall(found),
-            answers=headline.answers(found, ui),
-            remarks=reading.remarks(),
-            findings=headline.found_in(own) if len(own) else [],
-            tables_note=_TABLES_NOTE,
-            tables=grids.standard(own) if len(own) else [],
-            wide=grids.wide(own) if len(own) else [],
-            marks=grids.marks(),
-            figures=_figures(reading, found, then),
-            published_note=_PUBLISHED_NOTE.format(
-                "the store" if stored else "this program, since the store does not hold them"
-            ),
-            published=grids.page_of_2017(then),
-            errata=[Sentence(one.sentence, one.arithmetic) for one in errata()],
-            runs=lists.runs,
-            flags=lists.flags,
-            environments=lists.environments,
-            protocols=lists.protocols,
-            environments_note="Each environment is a machine, an interpreter and the engine's settings together.",
-            chart_url=links.chart_page(ui, str(own["experiment_id"].iloc[0])) if len(own) else None,
-            reproduce=_steps(reading, ui),
-            footer=_footer(reading),
-        )
+    page = _with_lists(_page(reading, own, then, stored, ui), own, ui)
+    known = own["task"].notna() & own["backend"].notna()
+    return render(_with_measured(page, reading, own[known], then, ui))
+
+
+def _page(
+    reading: Reading, own: "pd.DataFrame", then: "pd.DataFrame", stored: bool, ui: str | None
+) -> Page:
+    """What needs no measured run."""
+    source = "the store" if stored else "this program, since the store does not hold them"
+    return Page(
+        scope=_scope(own),
+        warnings=_warnings(own),
+        remarks=reading.remarks(),
+        tables_note=_TABLES_NOTE,
+        marks=[*_MARKS, *LEGEND.items()],
+        published_note=_PUBLISHED_NOTE.format(source),
+        published=_tables_of_2017(then),
+        errata=[Sentence(one.sentence, one.arithmetic) for one in errata()],
+        reproduce=_steps(reading, ui),
+        footer=_footer(reading),
     )
+
+
+def _with_lists(page: Page, own: "pd.DataFrame", ui: str | None) -> Page:
+    """The page with every measured run, its environment and its flags."""
+    lists = runs.build(own, ui, "`python -m analysis export` writes all of them")
+    chart = links.chart_page(ui, str(own["experiment_id"].iloc[0])) if len(own) else None
+    return replace(
+        page,
+        runs=lists.runs,
+        flags=lists.flags,
+        environments=lists.environments,
+        protocols=lists.protocols,
+        environments_note=_ENVIRONMENTS_NOTE,
+        chart_url=chart,
+    )
+
+
+def _with_measured(
+    page: Page, reading: Reading, own: "pd.DataFrame", then: "pd.DataFrame", ui: str | None
+) -> Page:
+    """The page with what measured runs say: laid out once for answers, findings, tables, plots."""
+    if own.empty:
+        return replace(page, figures=_figures(reading, [], then))
+    laid_out = board(own, Choice())
+    settings = scenarios.settings(laid_out)
+    found = measured_findings(laid_out)
+    return replace(
+        page,
+        overall=headline.overall(found),
+        answers=headline.answers(settings, ui),
+        findings=headline.by_kind(found),
+        tables=by_task(laid_out).sections(),
+        wide=wide(laid_out).sections(),
+        figures=_figures(reading, settings, then),
+    )
+
+
+def _tables_of_2017(then: "pd.DataFrame") -> list[Section]:
+    """The twelve tables, under keys that no measured table has."""
+    tables = page_2017.document(then).tables
+    return Document("", [replace(table, key=f"2017.{table.key}") for table in tables]).sections()
 
 
 def _figures(
     reading: Reading, settings: "Sequence[Setting]", then: "pd.DataFrame"
 ) -> list[FigureBlock]:
-    from analysis.report import curves, history, plots, speed
-    from analysis.report.palette import styles
-    from analysis.store.epochs import read as read_epochs
-
-    look = styles(
-        {
-            *(member.backend for setting in settings for member in setting.members),
-            *then["backend"].dropna(),
-        }
-    )
+    measured = {member.backend for setting in settings for member in setting.members}
+    look = styles(measured | set(then["backend"].dropna()))
     with plots.drawing():
         chosen = reading.frame[reading.frame["run_id"].isin(curves.chosen(settings))]
         epochs = read_epochs(chosen, reading.uri, reading.experiment)
@@ -132,13 +169,13 @@ def _scope(own: "pd.DataFrame") -> str:
     return f"{words}{when}."
 
 
-def _loud(own: "pd.DataFrame") -> list[Loud]:
+def _warnings(own: "pd.DataFrame") -> list[Notice]:
     synthetic = own[own["data_source"] == "synthetic"]
     found = []
     if len(synthetic):
         tasks = ", ".join(sorted(synthetic["task"].dropna().unique()))
         found.append(
-            Loud(
+            Notice(
                 "Synthetic data.",
                 (
                     f"{len(synthetic)} of {len(own)} runs trained on made-up data ({tasks}). Their speed can be read; their "

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 from analysis.compare.conditions import PLACE
 from analysis.compare.scenarios import Setting
 from analysis.report import plots, svg
-from analysis.report.page import Cell, Column, FigureBlock, Grid, KeyItem, Panel, number, whole
+from analysis.report.lists import count, figures, listing, menu, number, text
+from analysis.report.page import FigureBlock, KeyItem, Panel
 from analysis.report.palette import Style
 from analysis.report.speed import key_of
+from analysis.tables.model import Cell
 from analysis.titles import backend_title
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ def blocks(
     rows: list[list[Cell]] = []
     backends: set[str] = set()
     shown = 0
-    for place, setting in enumerate(all_settings):
+    for i, setting in enumerate(all_settings):
         known, metric = (
             _epochs_of(setting, epochs),
             setting.members[0].sample.text("quality_metric") or "val_accuracy",
@@ -55,10 +57,10 @@ def blocks(
         backends |= set(known["backend"])
         for part, figure in enumerate(dict.fromkeys(("loss", metric))):
             learning += _panel(
-                setting, figure, f"learning-{place}-{part}", styles, _lines(known, "epoch", figure)
+                setting, figure, f"learning-{i}-{part}", styles, _lines(known, "epoch", figure)
             )
         timing += _panel(
-            setting, metric, f"wall-{place}", styles, _lines(known, "seconds", metric), seconds=True
+            setting, metric, f"wall-{i}", styles, _lines(known, "seconds", metric), seconds=True
         )
         rows += _rows(setting, known, metric)
         shown += 1
@@ -134,14 +136,14 @@ def _rows(setting: Setting, known: "pd.DataFrame", metric: str) -> list[list[Cel
 
     return [
         [
-            Cell(setting.title),
-            Cell(setting.where, classes="where"),
-            Cell(backend_title(str(backend))),
-            whole(float(str(epoch))),
-            whole(len(runs)),
+            text(setting.title),
+            text(setting.where, classes="where"),
+            text(backend_title(str(backend))),
+            count(float(str(epoch))),
+            count(len(runs)),
             number(median(_floats(runs["seconds"]))),
             number(median(_floats(runs["loss"])), 4),
-            number(median(_floats(runs[metric])), 4, note=metric),
+            number(median(_floats(runs[metric])), 4, hint=metric),
         ]
         for (backend, _, epoch), runs in known.groupby(
             ["backend", PLACE, "epoch"], dropna=False, sort=True
@@ -156,18 +158,9 @@ def _blocks(
     rows: list[list[Cell]],
     left_out: int,
 ) -> tuple[FigureBlock, FigureBlock]:
-    shared = (
-        Column("Task", choices=True),
-        Column("Where", choices=True),
-        Column("Backend", choices=True),
-        Column("Epoch", numeric=True),
-        Column("Runs", numeric=True),
-    )
-    seconds = Column("Seconds", "since training began", numeric=True)
-    loss, quality = (
-        Column("Training loss", numeric=True),
-        Column("Quality", "the task's metric", numeric=True),
-    )
+    shared = (menu("Task"), menu("Where"), menu("Backend"), figures("Epoch"), figures("Runs"))
+    seconds = figures("Seconds", "since training began")
+    loss, quality = figures("Training loss"), figures("Quality", "the task's metric")
     few = (
         f"The newest {MAX_RUNS} runs of each backend that count: thin lines are single runs, "
         "marked ones their medians."
@@ -182,12 +175,11 @@ def _blocks(
             few,
             learning,
             keys[0],
-            Grid(
-                "table-learning",
+            listing(
+                "learning",
                 "Loss and quality, epoch by epoch: medians over runs",
                 (*shared, loss, quality),
                 [[*row[:5], row[6], row[7]] for row in rows],
-                searchable=True,
             ),
             empty,
         ),
@@ -197,12 +189,11 @@ def _blocks(
             f"{few} Time is training and validation, without import and data loading.",
             timing,
             keys[1],
-            Grid(
-                "table-wall",
+            listing(
+                "wall",
                 "Quality and the time until it: medians over runs",
                 (*shared, seconds, quality),
                 [[*row[:6], row[7]] for row in rows],
-                searchable=True,
             ),
             empty,
         ),

@@ -20,6 +20,7 @@ from analysis.numbers import significant
 from analysis.published.errata import errata
 from analysis.store.select import Choice, require_published
 from analysis.tables import heads
+from analysis.tables.wide import summary_tables
 from analysis.titles import backend_title, counted, short_device, task_title
 from experiments import names
 from experiments.errors import UserError
@@ -87,16 +88,21 @@ def findings(frame: "pd.DataFrame", choice: Choice | None = None) -> list[Findin
             raise
         laid_out = None
     if laid_out is not None and choice.source != "published":
-        found = [
-            *_overall(laid_out),
-            *_tasks(laid_out),
-            *_devices(laid_out),
-            *_troubles(laid_out),
-            *_data_and_flags(laid_out),
-        ]
+        found = measured_findings(laid_out)
     if choice.source != "measured":
         found += _errata(frame, required=choice.source == "published")
     return found
+
+
+def measured_findings(laid_out: Board) -> list[Finding]:
+    """Everything worth saying about measured runs, most general first."""
+    return [
+        *_overall(laid_out),
+        *_tasks(laid_out),
+        *_devices(laid_out),
+        *_troubles(laid_out),
+        *_data_and_flags(laid_out),
+    ]
 
 
 def _errata(frame: "pd.DataFrame", required: bool) -> list[Finding]:
@@ -118,8 +124,6 @@ def _errata(frame: "pd.DataFrame", required: bool) -> list[Finding]:
 
 
 def _overall(laid_out: Board) -> Iterator[Finding]:
-    from analysis.tables.wide import summary_tables
-
     for table in summary_tables(laid_out):
         means = [
             (row.label, line[0].value or 1.0)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from analysis.compare.measures import quality
 from analysis.compare.scenarios import Member, Setting, against, unfinished
-from analysis.numbers import short
+from analysis.numbers import significant
 from analysis.report import links
+from analysis.report.findings import OVERALL, Finding
 from analysis.report.page import Answer, Sentence, SentenceGroup, Verdict
-from analysis.report.speed import by_map, ratios
 from analysis.titles import backend_title, counted
 from experiments import names
 
@@ -61,9 +61,9 @@ def _speed(valid: Sequence[Member]) -> str:
 
     best, name = valid[0], backend_title(valid[0].backend)
     interval = best.interval
-    time = f"{short(median(best.times))} s per epoch"
+    time = f"{_short(median(best.times))} s per epoch"
     if interval is not None:
-        time += f" [{short(interval.low)}, {short(interval.high)}]"
+        time += f" [{_short(interval.low)}, {_short(interval.high)}]"
     if len(valid) == 1:
         return f"{name} takes {time}; no other backend has a run that counts."
     following = valid[1]
@@ -82,7 +82,7 @@ def _speed(valid: Sequence[Member]) -> str:
         return text + "."
     outcome = against(behind, best)
     span = (
-        f" [{short(outcome.interval.low)}, {short(outcome.interval.high)}]"
+        f" [{_short(outcome.interval.low)}, {_short(outcome.interval.high)}]"
         if outcome.interval
         else ""
     )
@@ -96,9 +96,13 @@ def _few(best: Member, other: Member) -> str:
     )
 
 
+def _short(value: float, digits: int = 3) -> str:
+    return significant(value, digits, thousands=True)
+
+
 def _times(ratio: float) -> str:
     """Two significant digits, three below 1.5, where two would hide what is claimed."""
-    return f"{short(ratio, 3 if ratio < 1.5 else 2)}×"
+    return f"{_short(ratio, 3 if ratio < 1.5 else 2)}×"
 
 
 def _listed(words: Sequence[str]) -> str:
@@ -175,49 +179,24 @@ _KINDS = {
 _FIRST = 12  # findings of one kind that are not folded away
 
 
-def found_in(frame: "pd.DataFrame") -> list[SentenceGroup]:
-    """What `analysis.report.findings` says about measured runs, by kind; differences that were shown come first.
+def overall(found: Sequence[Finding]) -> list[str]:
+    """Geometric means over tasks, a sentence each."""
+    return [finding.text for finding in found if finding.kind == OVERALL]
+
+
+def by_kind(found: Sequence[Finding]) -> list[SentenceGroup]:
+    """Findings by kind; differences that were shown come first.
 
     Means over all tasks are left out: the page begins with them (`overall`).
     """
-    from analysis.report.findings import findings
-    from analysis.store.select import Choice
-
     kinds: dict[str, list[Sentence]] = {}
-    for one in sorted(
-        findings(frame, Choice(source="measured")), key=lambda finding: not finding.shown
-    ):
+    for one in sorted(found, key=lambda finding: not finding.shown):
         detail = "; ".join(part for part in (one.arithmetic, *one.caveats) if part)
         kinds.setdefault(one.kind, []).append(Sentence(one.text, detail))
-    kinds.pop("overall", None)
+    kinds.pop(OVERALL, None)
     order = [*_KINDS, *(kind for kind in kinds if kind not in _KINDS)]
     return [
         SentenceGroup(_KINDS.get(kind, kind), kinds[kind][:_FIRST], kinds[kind][_FIRST:])
         for kind in order
         if kind in kinds
     ]
-
-
-def overall(all_settings: Sequence[Setting]) -> list[str]:
-    """Geometric means over tasks, one sentence per device, kind of work and Keras, where two tasks allow one."""
-    from analysis.compare.statistics import complete_cases
-
-    sentences = []
-    for where, some in by_map(
-        [ratio for setting in all_settings for ratio in ratios(setting)]
-    ).items():
-        table: dict[str, dict[str, float]] = {}
-        for ratio in some:
-            if ratio.value is not None:
-                table.setdefault(ratio.backend, {})[ratio.task] = ratio.value
-        means, cases = complete_cases(table)
-        if len(means) > 1 and len(cases) > 1:
-            order = sorted(means.items(), key=lambda item: item[1])
-            text = ", ".join(f"{backend_title(backend)} {_times(mean)}" for backend, mean in order)
-            fewest = min(ratio.runs for ratio in some if ratio.value is not None)
-            doubt = f" Fewest runs behind a figure: {fewest}." if fewest < ENOUGH_RUNS else ""
-            sentences.append(
-                f"{where}: {text} the fastest backend's time per epoch, as the geometric mean over the {len(cases)} "
-                f"tasks that all of them completed.{doubt}"
-            )
-    return sentences

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.compare.scenarios import Member, Setting
 from analysis.report import plots, svg
-from analysis.report.page import Cell, Column, FigureBlock, Grid, Panel, number
+from analysis.report.lists import figures, listing, menu, number, text, words
+from analysis.report.page import FigureBlock, Panel
 from analysis.report.palette import Style
 from analysis.report.speed import key_of
 from analysis.titles import TASKS, backend_title, ordered, task_title
@@ -79,18 +80,18 @@ def then_and_now(
     panels, rows = [], []
     backends: set[str] = set()
     tasks = ordered({setting.task for setting in all_settings} & set(SAMPLES_2017), TASKS)
-    for place, task in enumerate(tasks):
+    for i, task in enumerate(tasks):
         old = _published_places(then[then["task"] == task], SAMPLES_2017[task])
         new = _measured_places([setting for setting in all_settings if setting.task == task])
         for era, known in (("2017", old), ("measured", new)):
             rows += [
                 [
-                    Cell(task_title(task)),
-                    Cell(era),
-                    Cell(where, classes="where"),
-                    Cell(backend_title(point.backend)),
+                    text(task_title(task)),
+                    text(era),
+                    text(where, classes="where"),
+                    text(backend_title(point.backend)),
                     number(point.value),
-                    Cell("doubtful" if point.open_ else ""),
+                    text("doubtful" if point.open_ else ""),
                 ]
                 for where, points in known
                 for point in points
@@ -98,12 +99,12 @@ def then_and_now(
         if old and new:
             backends |= {point.backend for _, points in [*old, *new] for point in points}
             drawing = plots.places([*old, ("", []), *new], styles, "training samples per second")
-            words = "; ".join(
+            description = "; ".join(
                 f"{where}: {', '.join(p.backend for p in points)}" for where, points in [*old, *new]
             )
             panels.append(
                 Panel(
-                    svg.element(drawing, f"history-{place}", task_title(task), words),
+                    svg.element(drawing, f"history-{i}", task_title(task), description),
                     task_title(task),
                 )
             )
@@ -113,20 +114,9 @@ def then_and_now(
         "Keras differ, and a share of the data (quick, smoke) carries more of the start-up: read orders of magnitude. "
         "Open marks are doubtful."
     )
-    table = Grid(
-        "table-history",
-        "Throughput in the view of 2017",
-        (
-            Column("Task", choices=True),
-            Column("When", choices=True),
-            Column("Where", choices=True),
-            Column("Backend", choices=True),
-            Column("Throughput", "samples/s", numeric=True),
-            Column("Remark"),
-        ),
-        rows,
-        searchable=True,
-    )
+    heads = [menu(label) for label in ("Task", "When", "Where", "Backend")]
+    heads += [figures("Throughput", "samples/s"), words("Remark")]
+    table = listing("history", "Throughput in the view of 2017", heads, rows)
     return FigureBlock(
         "plot-history",
         "2017 against today",

@@ -1,67 +1,20 @@
-"""What the report's page shows, as plain data, and its rendering through the templates.
+"""What the report shows, as plain data, and its rendering through the templates.
 
-Text is plain text everywhere: the templates escape it. Only SVG elements, style and script pass unescaped, and
-they come from this package alone.
+Text is plain text everywhere: the templates escape it.
 """
 
-import base64
-import hashlib
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from analysis.numbers import short
+from analysis.tables.html import fill
+from analysis.tables.model import Section, Table
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 
 @dataclass(frozen=True)
-class Column:
-    """A column's head. numeric columns sort by number; `choices` gives the column a menu to filter by."""
-
-    title: str
-    unit: str = ""
-    numeric: bool = False
-    choices: bool = False
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One cell: what is read, what it sorts by (None: its text), and how it stands out."""
-
-    text: str
-    sort: float | str | None = None
-    extra: str = ""
-    classes: str = ""
-    href: str | None = None
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A table of the page; the first cell of a row is its head. `head` must be read with it, `notes` may be."""
-
-    id: str
-    caption: str
-    columns: Sequence[Column]
-    rows: Sequence[Sequence[Cell]]
-    notes: Sequence[str] = ()
-    searchable: bool = False
-    head: Sequence[str] = ()
-
-
-@dataclass(frozen=True)
-class GridGroup:
-    """Tables under one heading."""
-
-    title: str
-    grids: Sequence[Grid]
-
-
-@dataclass(frozen=True)
-class Loud:
+class Notice:
     """A warning that nobody should overlook."""
 
     head: str
@@ -131,7 +84,7 @@ class FigureBlock:
     note: str
     panels: Sequence[Panel] = ()
     key: Sequence[KeyItem] = ()
-    table: Grid | None = None
+    table: Table | None = None
     empty: str = "Nothing to draw yet."
 
 
@@ -158,22 +111,22 @@ class Page:
 
     title: str = "Keras backend benchmark"
     scope: str = ""
-    loud: Sequence[Loud] = ()
+    warnings: Sequence[Notice] = ()
     overall: Sequence[str] = ()
     answers: Sequence[Answer] = ()
     remarks: Sequence[str] = ()
     findings: Sequence[SentenceGroup] = ()
     tables_note: str = ""
-    tables: Sequence[GridGroup] = ()
-    wide: Sequence[GridGroup] = ()
+    tables: Sequence[Section] = ()
+    wide: Sequence[Section] = ()
     marks: Sequence[tuple[str, str]] = ()
     figures: Sequence[FigureBlock] = ()
     published_note: str = ""
     errata: Sequence[Sentence] = ()
-    published: Sequence[GridGroup] = ()
-    runs: Grid | None = None
+    published: Sequence[Section] = ()
+    runs: Table | None = None
     chart_url: str | None = None
-    flags: Grid | None = None
+    flags: Table | None = None
     environments_note: str = ""
     environments: Sequence[Block] = ()
     protocols: Sequence[Block] = ()
@@ -195,39 +148,5 @@ class Page:
 
 
 def render(page: Page) -> str:
-    """The page as one HTML document that asks for nothing else.
-
-    Its content security policy forbids every request and every script but the page's own.
-    """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-
-    style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
-    script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["svg"] = Markup
-    template = environment.get_template("report.html.j2")
-    return template.render(
-        page=page, style=Markup(style), script=Markup(script), script_digest=f"sha256-{digest}"
-    )
-
-
-def number(value: float | None, digits: int = 3, **details: str) -> Cell:
-    """A cell with a number: read rounded, sorted by all its digits."""
-    known = value is not None and math.isfinite(value)
-    sort = repr(float(value)) if known and value is not None else ""
-    classes = " ".join(filter(None, ("number", details.pop("classes", ""))))
-    return Cell(short(value, digits), sort, classes=classes, **details)
-
-
-def whole(value: float) -> Cell:
-    """A cell with a count."""
-    return Cell(f"{round(value):,}", float(value), classes="number")
+    """The page as one HTML document that asks for nothing else."""
+    return fill("report.html.j2", TEMPLATES, page=page)

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from analysis.report import links
-from analysis.report.page import Block, Cell, Column, Grid, number
+from analysis.report.lists import figures, listing, menu, number, text, words
+from analysis.report.page import Block
+from analysis.tables.model import Cell, Table
 from analysis.titles import counted
 from experiments import names
 
@@ -47,8 +49,8 @@ _ENVIRONMENT = [
 class Inventory:
     """What the page shows of the runs themselves."""
 
-    runs: Grid | None
-    flags: Grid | None
+    runs: Table | None
+    flags: Table | None
     environments: list[Block]
     protocols: list[Block]
 
@@ -96,25 +98,19 @@ def state_of(row: Any) -> str:
     )
 
 
-def _runs(measured: "pd.DataFrame", ui: str | None, remark: str) -> Grid:
+def _runs(measured: "pd.DataFrame", ui: str | None, remark: str) -> Table:
     columns = (
-        Column("Started", "UTC"),
-        Column("Task", choices=True),
-        Column("Backend", choices=True),
-        Column("Device", choices=True),
-        Column("Profile", choices=True),
-        Column("Data", choices=True),
-        Column("Repetition", numeric=True),
-        Column("State", choices=True),
-        Column(
-            "Steady training", "s per epoch", numeric=True, note="median of epochs 2 to the last"
-        ),
-        Column("Throughput", "samples/s", numeric=True),
-        Column("Total", "s", numeric=True),
-        Column("Quality", "last epoch", numeric=True),
-        Column("Flags"),
-        Column("Environment"),
-        Column("Protocol"),
+        words("Started (UTC)"),
+        *(menu(label) for label in ("Task", "Backend", "Device", "Profile", "Data")),
+        figures("Repetition"),
+        menu("State"),
+        figures("Steady training", "s per epoch", "median of epochs 2 to the last"),
+        figures("Throughput", "samples/s"),
+        figures("Total", "s"),
+        figures("Quality", "last epoch"),
+        words("Flags"),
+        words("Environment"),
+        words("Protocol"),
     )
     newest = measured.sort_values("start_time", ascending=False, kind="stable")
     rows = [_run(row, ui) for row in newest.head(MAX_ROWS).itertuples()]
@@ -123,9 +119,7 @@ def _runs(measured: "pd.DataFrame", ui: str | None, remark: str) -> Grid:
     ]
     if len(newest) > MAX_ROWS:
         notes.append(f"The newest {MAX_ROWS:,} of {len(newest):,} runs; {remark}.")
-    return Grid(
-        "table-runs", f"{len(newest):,} measured runs", columns, rows, notes, searchable=True
-    )
+    return listing("runs", f"{len(newest):,} measured runs", columns, rows, notes)
 
 
 def _run(row: Any, ui: str | None) -> list[Cell]:
@@ -134,29 +128,29 @@ def _run(row: Any, ui: str | None) -> list[Cell]:
     protocol, started = text_of(row.protocol_id), row.start_time
     when = started.strftime("%Y-%m-%d %H:%M:%S") if text_of(started) else "unknown"
     return [
-        Cell(
+        text(
             when,
             href=links.run_page(ui, text_of(row.experiment_id), text_of(row.run_id)),
-            note=f"run {row.run_id}",
+            hint=f"run {row.run_id}",
         ),
-        Cell(text_of(row.task)),
-        Cell(text_of(row.backend)),
-        Cell(text_of(row.device_name), classes="device"),
-        Cell(text_of(row.profile)),
-        Cell(
+        text(text_of(row.task)),
+        text(text_of(row.backend)),
+        text(text_of(row.device_name), classes="device"),
+        text(text_of(row.profile)),
+        text(
             text_of(row.data_source).upper()
             if row.data_source == "synthetic"
             else text_of(row.data_source)
         ),
-        Cell(text_of(row.repetition), text_of(row.repetition), classes="number"),
-        Cell(state_of(row)),
+        text(text_of(row.repetition)),
+        text(state_of(row)),
         number(row.steady_train_seconds),
         number(row.steady_samples_per_second),
         number(row.total_seconds),
-        number(quality, 4, note=metric),
-        Cell(", ".join(flags_of(row))),
-        Cell(f"E{row.environment}", href=f"#E{row.environment}"),
-        Cell(protocol, href=f"#protocol-{protocol}" if protocol else None),
+        number(quality, 4, hint=metric),
+        text(", ".join(flags_of(row))),
+        text(f"E{row.environment}", href=f"#E{row.environment}"),
+        text(protocol, href=f"#protocol-{protocol}" if protocol else None),
     ]
 
 
@@ -165,7 +159,7 @@ def flags_of(row: Any) -> list[str]:
     return [flag.strip() for flag in text_of(row.flags).split(",") if flag.strip()]
 
 
-def _flags(measured: "pd.DataFrame", ui: str | None) -> Grid | None:
+def _flags(measured: "pd.DataFrame", ui: str | None) -> Table | None:
     rows = []
     for row in measured.itertuples():
         state, flags = state_of(row), flags_of(row)
@@ -180,16 +174,16 @@ def _flags(measured: "pd.DataFrame", ui: str | None) -> Grid | None:
         link = links.run_page(ui, text_of(row.experiment_id), text_of(row.run_id))
         rows.append(
             [
-                Cell(where, href=link, note=f"run {row.run_id}"),
-                Cell(state),
-                Cell("; ".join(filter(None, remarks)), classes="wide"),
+                text(where, href=link, hint=f"run {row.run_id}"),
+                text(state),
+                text("; ".join(filter(None, remarks)), classes="wide"),
             ]
         )
     if not rows:
         return None
-    columns = (Column("Run"), Column("State", choices=True), Column("What is known"))
+    columns = (words("Run"), menu("State"), words("What is known"))
     caption = f"{counted(len(rows), 'run')} with a flag, or without a good end"
-    return Grid("table-flags", caption, columns, rows[:MAX_ROWS], searchable=len(rows) > 8)
+    return listing("flags", caption, columns, rows[:MAX_ROWS])
 
 
 def _environment(number_: int, group: "pd.DataFrame") -> Block:

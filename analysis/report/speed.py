@@ -4,68 +4,61 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.compare.scenarios import Member, Setting, against
-from analysis.numbers import short
+from analysis.numbers import significant
 from analysis.report import plots, svg
-from analysis.report.page import Cell, Column, FigureBlock, Grid, KeyItem, Panel, number, whole
+from analysis.report.lists import count, figures, listing, menu, number, text, words
+from analysis.report.page import FigureBlock, KeyItem, Panel
 from analysis.report.palette import Style
+from analysis.tables.model import Cell
 from analysis.titles import BACKENDS, backend_title, ordered, short_device
 
 MAX_PANELS = 48  # drawings per figure
 MAX_DOTS = 40  # runs of one backend that are drawn one by one
-_WHERE = (
-    Column("Task", choices=True),
-    Column("Where", choices=True),
-    Column("Backend", choices=True),
-)
+_WHERE = (menu("Task"), menu("Where"), menu("Backend"))
 
 
 def key_of(backends: set[str], styles: Mapping[str, Style], figure: str) -> list[KeyItem]:
     """A key that shows each backend's colour, marker and dash."""
     return [
         KeyItem(
-            plots.key_picture(styles[name], f"{figure}-key-{place}", backend_title(name)),
+            plots.key_picture(styles[name], f"{figure}-key-{i}", backend_title(name)),
             backend_title(name),
         )
-        for place, name in enumerate(ordered(backends, BACKENDS))
+        for i, name in enumerate(ordered(backends, BACKENDS))
     ]
 
 
 def epoch_times(all_settings: Sequence[Setting], styles: Mapping[str, Style]) -> FigureBlock:
     """Steady training time per epoch: a dot for every run, the median and its interval."""
     panels, rows = [], []
-    for place, setting in enumerate(all_settings):
+    for i, setting in enumerate(all_settings):
         members = [member for some in setting.by_place.values() for member in some if member.dots]
         rows += [_time_row(setting, member) for member in members]
-        if members and place < MAX_PANELS:
+        if members and i < MAX_PANELS:
             drawing = plots.dots(
                 [_sample(member) for member in members], styles, "steady training, s per epoch"
             )
-            words = "; ".join(
-                f"{one.label}: {', '.join(short(value) for value, _ in one.dots)} s"
+            description = "; ".join(
+                f"{one.label}: {', '.join(significant(value, thousands=True) for value, _ in one.dots)} s"
                 for one in members
             )
             panels.append(
                 Panel(
-                    svg.element(drawing, f"time-{place}", setting.title, words),
+                    svg.element(drawing, f"time-{i}", setting.title, description),
                     setting.title,
                     setting.where,
                 )
             )
-    table = Grid(
-        "table-time",
-        "Steady training time per epoch",
-        (
-            *_WHERE,
-            Column("Runs", numeric=True),
-            Column("Median", "s per epoch", numeric=True),
-            Column("From", "s", numeric=True),
-            Column("To", "s", numeric=True),
-            Column("Interval"),
-            Column("Every run", "s per epoch"),
-        ),
-        rows,
-        searchable=True,
+    heads = (
+        *_WHERE,
+        figures("Runs"),
+        figures("Median", "s per epoch"),
+        figures("From", "s"),
+        figures("To", "s"),
+        words("Interval"),
+        words("Every run", "s per epoch"),
     )
+    table = listing("time", "Steady training time per epoch", heads, rows)
     note = (
         "A dot is one run: the median of its training epochs from the second on. The upright bar is the median over "
         "runs, the line its interval (the range for three to five runs, a bootstrap from six on, none below three). "
@@ -112,22 +105,25 @@ def _time_row(setting: Setting, member: Member) -> list[Cell]:
     from analysis.compare.statistics import median
 
     interval = member.interval
-    each = [short(value) + (" (open)" if open_ else "") for value, open_ in member.dots[:MAX_DOTS]]
+    each = [
+        significant(value, thousands=True) + (" (open)" if open_ else "")
+        for value, open_ in member.dots[:MAX_DOTS]
+    ]
     more = [f"and {len(member.dots) - MAX_DOTS} more"] if len(member.dots) > MAX_DOTS else []
     return [
-        Cell(setting.title),
-        Cell(setting.where, classes="where"),
-        Cell(member.label),
-        whole(len(member.times)),
+        text(setting.title),
+        text(setting.where, classes="where"),
+        text(member.label),
+        count(len(member.times)),
         number(median(member.times)),
         number(interval.low if interval else None),
         number(interval.high if interval else None),
-        Cell(
+        text(
             f"{100 * interval.coverage:.4g} %, {interval.method}"
             if interval
             else "fewer than three runs"
         ),
-        Cell(", ".join([*each, *more]), classes="wide"),
+        text(", ".join([*each, *more]), classes="wide"),
     ]
 
 
@@ -166,13 +162,13 @@ def ratios(setting: Setting) -> Iterator[Ratio]:
                 continue
             ratio = median(member.times) / median(best.times)
             verdict = against(member, best).verdict
-            words = {TIE: "tie", UNKNOWN: "too few runs to tell"}.get(verdict, "slower")
+            outcome = {TIE: "tie", UNKNOWN: "too few runs to tell"}.get(verdict, "slower")
             tied = member is not best and verdict == TIE
             yield Ratio(
                 *where,
                 ratio,
-                f"{short(ratio, 2)}×" + (" =" if tied else ""),
-                "fastest median" if member is best else words,
+                f"{significant(ratio, 2, thousands=True)}×" + (" =" if tied else ""),
+                "fastest median" if member is best else outcome,
                 len(member.times),
             )
 
@@ -196,28 +192,22 @@ def ratio_maps(all_settings: Sequence[Setting]) -> FigureBlock:
     drawn = [
         (where, some) for where, some in maps.items() if len({ratio.backend for ratio in some}) > 1
     ]
-    panels = [
-        _map_panel(place, where, some) for place, (where, some) in enumerate(drawn[:MAX_PANELS])
-    ]
+    panels = [_map_panel(i, where, some) for i, (where, some) in enumerate(drawn[:MAX_PANELS])]
     rows = [
         [
-            Cell(ratio.task),
-            Cell(where, classes="where"),
-            Cell(backend_title(ratio.backend)),
+            text(ratio.task),
+            text(where, classes="where"),
+            text(backend_title(ratio.backend)),
             number(ratio.value, 2),
-            Cell(ratio.verdict),
-            whole(ratio.runs),
+            text(ratio.verdict),
+            count(ratio.runs),
         ]
         for where, some in maps.items()
         for ratio in some
     ]
-    table = Grid(
-        "table-ratio",
-        "Ratio of median steady training times to the fastest",
-        (*_WHERE, Column("Ratio", numeric=True), Column("Verdict"), Column("Runs", numeric=True)),
-        rows,
-        searchable=True,
-    )
+    caption = "Ratio of median steady training times to the fastest"
+    heads = (*_WHERE, figures("Ratio"), words("Verdict"), figures("Runs"))
+    table = listing("ratio", caption, heads, rows)
     note = (
         "Each row is divided by its fastest backend, under one protocol id only: 1.0× is the fastest, darker is "
         "slower, “=” marks a tie with the fastest, † a backend whose runs do not count, – one that has no run."
@@ -246,7 +236,7 @@ def _map_name(setting: Setting, member: Member) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _map_panel(place: int, where: str, found: Sequence[Ratio]) -> Panel:
+def _map_panel(number_: int, where: str, found: Sequence[Ratio]) -> Panel:
     known = {
         (ratio.task, backend_title(ratio.backend)): (ratio.value, ratio.text) for ratio in found
     }
@@ -257,5 +247,7 @@ def _map_panel(place: int, where: str, found: Sequence[Ratio]) -> Panel:
     drawing = plots.heat_map(
         tasks, backends, lambda task, backend: known.get((task, backend), (None, "–"))
     )
-    words = "; ".join(f"{task}, {backend}: {text}" for (task, backend), (_, text) in known.items())
-    return Panel(svg.element(drawing, f"ratio-{place}", where, words), where)
+    description = "; ".join(
+        f"{task}, {backend}: {text}" for (task, backend), (_, text) in known.items()
+    )
+    return Panel(svg.element(drawing, f"ratio-{number_}", where, description), where)

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import math
-from dataclasses import asdict
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from analysis.tables.model import Document
@@ -79,17 +79,16 @@ def _full(value: float | None) -> str:
 
 
 def as_json(document: Document) -> str:
-    """Everything the tables hold; strict JSON (what is no number is null)."""
-    return (
-        json.dumps(_strict(asdict(document)), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    )
+    """Everything in the tables; strict JSON (NaN and infinity are null)."""
+    return json.dumps(_plain(document), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _strict(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _strict(one) for key, one in value.items()}
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        known = [known for known in fields(value) if "page_only" not in known.metadata]
+        return {one.name: _plain(getattr(value, one.name)) for one in known}
     if isinstance(value, list | tuple):
-        return [_strict(one) for one in value]
+        return [_plain(one) for one in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

@@ -1,7 +1,4 @@
-"""Tables as Markdown, LaTeX, CSV, JSON and HTML. Formatting happens here and nowhere before.
-
-Markdown, LaTeX and HTML show what a reader needs; CSV and JSON carry every figure at full precision, with units.
-"""
+"""Tables as Markdown and LaTeX: what a reader needs, rounded."""
 
 import re
 
@@ -14,12 +11,9 @@ from analysis.tables.model import Cell, Column, Document, Table
 def markdown(document: Document) -> str:
     """GitHub-flavoured Markdown."""
     parts = [f"# {document.title}", *document.remarks]
-    section = None
-    for table in document.tables:
-        if table.section != section:
-            parts.append(f"## {table.section}")
-            section = table.section
-        parts.append(markdown_table(table))
+    for section in document.sections():
+        parts.append(f"## {section.title}")
+        parts += [markdown_table(table) for table in section.tables]
     return "\n\n".join(parts) + "\n"
 
 
@@ -70,8 +64,7 @@ def _markdown_cell(cell: Cell) -> str:
     if cell.absent:
         return cell.absent
     value = f"**{cell.text}**" if cell.bold else cell.text
-    ratio = f"({cell.ratio_text})" if cell.ratio_text else ""
-    return " ".join(part for part in (value + cell.marks, cell.interval_text, ratio) if part)
+    return " ".join(part for part in (value + cell.marks, cell.extra) if part)
 
 
 def column_notes(table: Table) -> list[str]:
@@ -173,9 +166,3 @@ def _latex_cell(cell: Cell) -> str:
 def latex_text(text: str) -> str:
     """Text with LaTeX's own characters escaped."""
     return "".join(_LATEX.get(letter, letter) for letter in text)
-
-
-# CSV and JSON --------------------------------------------------------------------------------------------------
-
-
-# HTML ----------------------------------------------------------------------------------------------------------

@@ -9,6 +9,8 @@ import pytest
 
 from analysis import numbers
 from analysis.report import links, page, palette, plots, svg
+from analysis.tables.html import html
+from analysis.tables.model import Cell, Column, Document, Row, Section, Table
 from experiments.errors import ConfigError
 
 EVIL = "<script>alert('x')</script>\"'&"
@@ -82,37 +84,45 @@ def test_a_heat_map_reads_without_its_colours() -> None:
 
 
 def test_everything_from_outside_is_escaped() -> None:
-    cell = page.Cell(EVIL, EVIL, extra=EVIL, href="#" + EVIL, note=EVIL)
-    grid = page.Grid(
-        "t",
-        EVIL,
-        [page.Column(EVIL, EVIL, note=EVIL, choices=True)],
-        [[cell], [cell]],
-        [EVIL],
-        True,
+    known = {"text": EVIL, "interval_text": EVIL, "ratio_text": EVIL, "marks": EVIL}
+    cell = Cell(**known, notes=(EVIL,), classes=EVIL, href="#" + EVIL)
+    gap = Cell(absent=EVIL, sort=EVIL, hint=EVIL)
+    table = Table(
+        key=EVIL,
+        section=EVIL,
+        heading=EVIL,
+        label=EVIL,
+        unit=EVIL,
+        corner=EVIL,
+        columns=[Column(EVIL, EVIL, EVIL, EVIL, choices=True), Column(EVIL, EVIL)],
+        rows=[Row(EVIL, EVIL, href="#" + EVIL, hint=EVIL), Row(EVIL, EVIL)],
+        cells=[[cell, gap], [gap, cell]],
+        head=[EVIL, f"SYNTHETIC {EVIL}"],
+        notes=[EVIL],
+        corner_choices=True,
     )
-    figure = page.FigureBlock("f", EVIL, EVIL, [page.Panel(panel("a"), EVIL)], [], grid)
+    figure = page.FigureBlock("f", EVIL, EVIL, [page.Panel(panel("a"), EVIL)], [], table)
     evil = page.Sentence(EVIL, EVIL)
     text = page.render(
         page.Page(
             title=EVIL,
             scope=EVIL,
-            loud=[page.Loud(EVIL, EVIL)],
+            warnings=[page.Notice(EVIL, EVIL)],
             overall=[EVIL],
             answers=[page.Answer(EVIL, EVIL, [page.Verdict(EVIL, EVIL, EVIL, "#" + EVIL)], True)],
             remarks=[EVIL],
             findings=[page.SentenceGroup(EVIL, [evil], [evil])],
             tables_note=EVIL,
-            tables=[page.GridGroup(EVIL, [grid])],
-            wide=[page.GridGroup(EVIL, [grid])],
+            tables=[Section(EVIL, [table])],
+            wide=[Section(EVIL, [table])],
             marks=[(EVIL, EVIL)],
             figures=[figure],
             published_note=EVIL,
             errata=[evil],
-            published=[page.GridGroup(EVIL, [grid])],
-            runs=grid,
+            published=[Section(EVIL, [table])],
+            runs=table,
             chart_url="#" + EVIL,
-            flags=grid,
+            flags=table,
             environments_note=EVIL,
             environments=[page.Block(EVIL, [(EVIL, EVIL)])],
             protocols=[page.Block(EVIL, [(EVIL, EVIL)])],
@@ -120,9 +130,10 @@ def test_everything_from_outside_is_escaped() -> None:
             footer=EVIL,
         )
     )
-    assert text.count("<script>") == 1, "the page's own"
-    assert "<script>alert" not in text
-    assert not re.search(r'="[^"]*<script', text)
+    for shown in (text, html(Document(EVIL, [table], [EVIL]))):
+        assert shown.count("<script>") == 1, "the page's own"
+        assert "<script>alert" not in shown
+        assert not re.search(r'="[^"]*<script', shown)
 
 
 def test_the_policy_allows_the_pages_own_script_and_no_request() -> None:
@@ -153,7 +164,7 @@ def test_the_policy_allows_the_pages_own_script_and_no_request() -> None:
     ],
 )
 def test_numbers_for_reading(value: float | None, text: str) -> None:
-    assert numbers.short(value) == text
+    assert numbers.significant(value, thousands=True) == text
 
 
 def test_addresses_in_mlflow() -> None:

@@ -12,6 +12,7 @@ import pytest
 from analysis import __main__ as command
 from analysis.report import build
 from analysis.store import read
+from analysis.store.select import Choice
 from experiments import names
 from tests.support import planted
 from tests.support.planted import run
@@ -257,17 +258,17 @@ def test_a_hundred_runs_stay_small(planted_store: Make, kbb_cache: Path) -> None
 def test_more_runs_than_dots_are_thinned_and_listed_in_full(
     planted_store: Make, kbb_cache: Path
 ) -> None:
-    from analysis.compare.scenarios import measured, settings
+    from analysis.compare.layout import board
+    from analysis.compare.scenarios import settings
     from analysis.report import runs, speed
 
     reading = read.read(planted_store(planted.grid(("mnist_mlp",), ("jax",), 300)))
-    own = measured(reading.frame)
-    (member,) = settings(own)[0].members
+    (member,) = settings(board(reading.frame, Choice()))[0].members
     assert len(member.dots) == len(member.times) == 300
     sample = speed._sample(member)
     assert len(sample.values) == speed.MAX_DOTS
     assert (min(sample.values), max(sample.values)) == (min(member.times), max(member.times))
-    lists = runs.build(own, None, "")
+    lists = runs.build(reading.frame, None, "")
     assert lists.runs is not None
     assert len(lists.runs.rows) == 300
 
