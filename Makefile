@@ -7,7 +7,7 @@ BACKENDS ?= tensorflow,jax
 DATA ?= auto
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: run setup test test-sweeps test-unit test-golden test-property test-faults test-e2e test-browser lint report \
+.PHONY: run setup launcher test test-sweeps test-unit test-golden test-property test-faults test-e2e test-browser lint report \
         bench-overhead bench-analysis server server-stop doctor clean
 
 run: setup  ## train the six tasks on one backend of each generation, then print a first table
@@ -24,7 +24,21 @@ $(STAMP): requirements/dev.txt
 	@$(PYTHON) -m venv --clear .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep -oE '^uv==[0-9.]+' requirements/dev.txt)"
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements/dev.txt
+	@$(MAKE) --no-print-directory --silent launcher
 	@touch $@
+
+# $(BIN)/kbb is `python -m experiments` under a name that a shell can complete, from any folder. The checkout is
+# the first place to import from, so that no folder `experiments` of the current one is taken for it.
+define KBB
+#!/bin/sh
+root='$(CURDIR)'
+exec "$$root/.venv/bin/python" -c 'import sys; sys.path[0] = sys.argv.pop(1); \
+from experiments.__main__ import main; sys.exit(main(program="kbb"))' "$$root" "$$@"
+endef
+export KBB
+
+launcher:
+	@printf '%s\n' "$$KBB" > $(BIN)/kbb && chmod +x $(BIN)/kbb
 
 # Where there are real data for the end-to-end tests, the engines are built and checked (Theano compiles for minutes)
 # while the tests that need none run; those that do wait by the same locks as any run. Sweeps mostly sleep: five at
