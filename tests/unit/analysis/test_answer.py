@@ -222,3 +222,40 @@ def test_task_and_data_change_the_work_and_a_run_without_them_has_none() -> None
     )
     assert work_id("t", "", PARAMS) is None
     assert work_id("t", "d", {"run.epochs": "4"}) is None
+
+
+# Odd stores ------------------------------------------------------------------------------------
+
+
+def test_one_backend_alone_is_an_answer(answer: Callable[..., list[Answer]]) -> None:
+    (found,) = answer([*five("jax", 0.5), *five("jax", 2.0, "mnist_cnn")])
+    assert [cell.text for row in found.speed.cells[:2] for cell in row] == ["0.500", "2.00"]
+    assert all(cell.ratio is None for row in found.speed.cells for cell in row)
+
+
+def test_runs_that_are_still_running_are_counted_and_not_shown(
+    answer: Callable[..., list[Answer]],
+) -> None:
+    going = run(backend="torch", repetition=2, state="finished", metrics={})
+    going.status = "RUNNING"
+    del going.tags[names.TAG_STATE]
+    (found,) = answer([going, *five("jax", 0.5)])
+    assert any("1 run still running or lost" in line for line in found.caveats)
+    assert found.speed.cells[0][1].value is None
+
+
+def test_a_column_of_failed_cells_says_so(answer: Callable[..., list[Answer]]) -> None:
+    reason = {"reason": "RuntimeError: boom"}
+    failed = [run(backend="torch", repetition=n, state=names.FAILED, tags=reason) for n in (1, 2)]
+    (found,) = answer([*failed, *five("jax", 0.5)])
+    assert found.speed.cells[0][1].absent == "failed"
+    assert any("PyTorch 2 failed (RuntimeError: boom)" in line for line in found.caveats)
+
+
+def test_a_hostile_reason_stays_one_short_line(answer: Callable[..., list[Answer]]) -> None:
+    reason = {"reason": "x" * 5000 + "\n\x1b[31mred"}
+    failed = run(backend="torch", state=names.FAILED, tags=reason)
+    (found,) = answer([failed, *five("jax", 0.5)])
+    shown = text([found])
+    assert "\x1b" not in shown
+    assert max(map(len, shown.splitlines())) <= 100
