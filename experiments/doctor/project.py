@@ -1,6 +1,5 @@
 """The project's side: environments, data, the store and journals that wait for it."""
 
-import json
 import os
 import sqlite3
 from contextlib import closing
@@ -48,19 +47,16 @@ def environments(gpu: bool) -> Section:
 
 
 def _soundness(folder: Path | None) -> str:
-    """The newest verdict on the engine in an environment."""
-    from experiments.environments.soundness import checks_folder
+    """The newest verdicts on the engine in an environment."""
+    from experiments.environments.soundness import newest_cases
 
-    verdicts = (
-        sorted(checks_folder().glob(f"{folder.name}-*.json"), key=lambda p: p.stat().st_mtime)
-        if folder
-        else []
-    )
-    try:
-        sound = json.loads(verdicts[-1].read_text(encoding="utf-8"))["sound"]
-    except (IndexError, OSError, ValueError, KeyError, TypeError):
+    cases = newest_cases(folder) if folder else {}
+    if not cases:
         return "engine not checked yet"
-    return "engine sound" if sound else "engine UNSOUND"
+    wrong = [name for name, passed in cases.items() if not passed]
+    if wrong:
+        return f"engine UNSOUND: {', '.join(wrong)}"
+    return f"engine sound (cases checked: {len(cases)})"
 
 
 def data() -> Section:

@@ -2,6 +2,7 @@
 
 from experiments.environments.build import BuildError, ensure
 from experiments.environments.installed import Environment, freeze
+from experiments.environments.needs import Needs
 from experiments.environments.soundness import CheckResult, check
 from experiments.environments.variables import (
     compile_cache_state,
@@ -14,6 +15,7 @@ __all__ = [
     "BuildError",
     "CheckResult",
     "Environment",
+    "Needs",
     "check",
     "compile_cache_state",
     "compiled_functions",

@@ -10,6 +10,7 @@ from experiments import datasets, environments
 from experiments.config.schema import RunConfig
 from experiments.datasets import Prepared
 from experiments.environments import CheckResult, Environment
+from experiments.environments.needs import of_run as needs_of_run
 from experiments.errors import EngineUnsound
 from experiments.runs.device import Device, choose_device
 from experiments.system.threads import resolve_threads
@@ -46,18 +47,25 @@ def prepare(config: RunConfig, say: Say) -> Ready:
 
 
 def ready_engine(config: RunConfig, device: Device, threads: int, say: Say) -> Engine:
-    """The backend's environment, built and checked where needed.
+    """The backend's environment, built if it is missing, and checked for what the run's task needs.
 
     Raises EngineUnsound if the engine computes wrong numbers and the run does not allow that.
     """
+    needs = needs_of_run(config)
     environment = environments.ensure(config.backend, device.kind, say)
-    verdict = environments.check(environment, config.backend, threads, say, device.index)
+    verdict = environments.check(
+        environment, config.backend, threads, say, device.index, needs=needs
+    )
     if not verdict.sound and not config.allow_unsound:
-        raise EngineUnsound(f"{verdict.message}; allow_unsound=true runs it anyway and flags the run")
+        raise EngineUnsound(
+            f"{verdict.message}; allow_unsound=true runs it anyway and flags the run"
+        )
     return Engine(environment, verdict)
 
 
 def ready_data(config: RunConfig, say: Say) -> Prepared:
     """The prepared arrays of the run's task and share of the data."""
     budget = config.budget()
-    return datasets.prepare(config.task, config.data, budget.fraction, budget.validation_fraction, say)
+    return datasets.prepare(
+        config.task, config.data, budget.fraction, budget.validation_fraction, say
+    )

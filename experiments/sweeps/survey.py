@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from experiments import environments
 from experiments.config import identity
 from experiments.config.schema import RunConfig
 from experiments.datasets import sources
-from experiments.environments import inventory
+from experiments.environments import Needs, inventory
+from experiments.environments.needs import of_run, union
 from experiments.errors import DataError, UserError
 from experiments.runs.device import Device, choose_device
 from experiments.runs.prepare import ready_data, ready_engine
@@ -83,7 +85,7 @@ def data_key(config: RunConfig) -> list[Any]:
 
 
 def environment_key(prospect: Prospect) -> str:
-    """What decides a cell's environment and its check."""
+    """What decides the environment of a cell, and all of its check but the task's needs."""
     assert prospect.device is not None
     device = prospect.device
     return json.dumps(
@@ -111,19 +113,61 @@ def prepare_data(say: Say) -> Callable[[RunConfig], str | None]:
 
 
 def ready_environments(prospects: list[Prospect], say: Say) -> None:
-    """Build and check what the prospects' environments need; a failure becomes the refusal of its cells."""
-    failed: dict[str, UserError | None] = {}
-    for prospect in prospects:
-        if prospect.device is None or prospect.threads is None or prospect.refusal is not None:
+    """Build and check what the prospects' environments need; a failure becomes the refusal of its cells.
+
+    An environment is checked once for all the tasks that are measured in it, so that its engine starts once.
+    """
+    for group in _by_environment(prospects).values():
+        try:
+            _check_together(group, say)
+        except UserError as error:
+            _refuse(group, error)
             continue
-        key = environment_key(prospect)
-        if key not in failed:
-            failed[key] = None
+        for prospect in group:
+            device, threads = _place(prospect)
             try:
-                ready_engine(prospect.cell.config, prospect.device, prospect.threads, say)
+                ready_engine(prospect.cell.config, device, threads, say)
             except UserError as error:
-                failed[key] = error
-        prospect.refusal = failed[key]
+                prospect.refusal = error
+
+
+def _by_environment(prospects: list[Prospect]) -> dict[str, list[Prospect]]:
+    """The prospects that can be measured here, by environment."""
+    groups: dict[str, list[Prospect]] = {}
+    for prospect in prospects:
+        if prospect.device is not None and prospect.threads is not None and not prospect.refusal:
+            groups.setdefault(environment_key(prospect), []).append(prospect)
+    return groups
+
+
+def _check_together(group: list[Prospect], say: Say) -> None:
+    """Build an environment and check its engine for all tasks of a group in one process.
+
+    The verdicts are kept, and each cell asks for its own afterwards. UserError if it cannot be built.
+    """
+    config = group[0].cell.config
+    device, threads = _place(group[0])
+    environment = environments.ensure(config.backend, device.kind, say)
+    wanted = union(_covered(prospect.cell.config) for prospect in group)
+    environments.check(environment, config.backend, threads, say, device.index, needs=wanted)
+
+
+def _covered(config: RunConfig) -> Needs:
+    """The cases that a cell needs, without what no case covers: that is the cell's own refusal."""
+    try:
+        return replace(of_run(config), uncovered=())
+    except UserError:
+        return Needs(())
+
+
+def _place(prospect: Prospect) -> tuple[Device, int]:
+    assert prospect.device is not None and prospect.threads is not None
+    return prospect.device, prospect.threads
+
+
+def _refuse(group: list[Prospect], error: UserError) -> None:
+    for prospect in group:
+        prospect.refusal = error
 
 
 def foresee_data(needs: list[str]) -> Callable[[RunConfig], str | None]:

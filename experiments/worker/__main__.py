@@ -1,7 +1,7 @@
 """Run one job: `python -m experiments.worker JOB.json`.
 
-Exit status: 0 where the training finished or diverged, 3 where it ended otherwise, 2 for a job that cannot be read.
-The last event of the journal, `end`, says how it ended and why.
+Exit status: 0 if the training finished or diverged, 3 if it ended otherwise, 2 for a job that
+cannot be read. The last event of the journal, `end`, says how it ended and why.
 """
 
 import time
@@ -24,7 +24,7 @@ from experiments.worker.engines import DeviceMismatch  # noqa: E402
 from experiments.worker.events import Journal, one_line  # noqa: E402
 
 JOB_SCHEMA = 1
-NOISY = r"(keras|tensorflow|tensorboard|theano|cntk|jax|jaxlib|torch|numpy|scipy|h5py|google)\b"
+NOT_OURS = r"(?!experiments\b|__main__\b)"  # the modules of engines and of what they import
 OUT_OF_MEMORY = (
     "out of memory",
     "resource_exhausted",
@@ -38,7 +38,7 @@ def main(path: str) -> int:
     """Run the job file at `path`; returns the exit status."""
     faulthandler.enable()
     for category in (FutureWarning, DeprecationWarning, UserWarning):
-        warnings.filterwarnings("ignore", category=category, module=NOISY)
+        warnings.filterwarnings("ignore", category=category, module=NOT_OURS)
     with open(path) as file:
         job = json.load(file)
     if job.get("schema") != JOB_SCHEMA:
@@ -98,7 +98,7 @@ def end(
 
 
 def end_on_termination(journal: Journal) -> None:
-    """SIGTERM ends the run as killed. The engine is left as it is: its own tear-down could take long."""
+    """End the run as killed on SIGTERM, without the engine's own tear-down, which may be slow."""
 
     def finish() -> None:
         end(journal, "killed", "terminated")
@@ -112,7 +112,7 @@ def end_on_termination(journal: Journal) -> None:
 
 
 def describe(error: BaseException) -> str:
-    """An exception in one line; memory that ran out is said in plain words first."""
+    """An exception in one line; if memory ran out, that comes first, in plain words."""
     text = one_line("%s: %s" % (type(error).__name__, error)).rstrip(": ")
     if isinstance(error, MemoryError) or any(word in text.lower() for word in OUT_OF_MEMORY):
         return one_line("out of memory (a smaller batch or data fraction needs less): " + text)
@@ -122,7 +122,7 @@ def describe(error: BaseException) -> str:
 def peak_rss_bytes() -> int:
     """Most resident memory of this process, mapped arrays included.
 
-    The kernel's VmHWM, where there is one: ru_maxrss also counts what the process was before it became Python.
+    The kernel's VmHWM if there is one: ru_maxrss also counts the process before it became Python.
     """
     try:
         with open("/proc/self/status") as lines:
@@ -135,7 +135,7 @@ def peak_rss_bytes() -> int:
 
 
 def leave(status: int) -> None:
-    """End the process at once: what engines do at their end may hang or crash after everything is written."""
+    """End the process at once: an engine's clean-up may hang or crash after all is written."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)

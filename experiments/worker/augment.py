@@ -1,7 +1,8 @@
-"""Random shifts and flips of images: one implementation for all engines, so that their work is equal.
+"""Random shifts and flips of images: one implementation, so that all engines do equal work.
 
-What ImageDataGenerator(width_shift_range=s, height_shift_range=s, horizontal_flip=True) did in 2017: shifts by
-whole pixels (it took the nearest pixel), the border's pixels repeated, a mirror image in half of the cases.
+What ImageDataGenerator(width_shift_range=s, height_shift_range=s, horizontal_flip=True) did in
+2017: shifts by whole pixels (it took the nearest pixel), the border's pixels repeated, a mirror
+image in half of the cases.
 """
 
 import math
@@ -13,8 +14,9 @@ import numpy as np
 class Batches(object):
     """An epoch's batches of shuffled, shifted and flipped images: len() batches, [index] → (x, y).
 
-    An epoch's plan (order, shifts, flips) is drawn at once from the seed and the epoch's number. So a batch
-    depends on its index only, in whatever order and however often an engine asks, and is the same on all engines.
+    An epoch's plan (order, shifts, flips) is drawn at once from the seed and the epoch's number. So
+    a batch depends on its index only, in whatever order and however often an engine asks, and is
+    the same on all engines.
     """
 
     def __init__(
@@ -25,7 +27,8 @@ class Batches(object):
         self._count, self._height, self._width, self._channels = (
             int(size) for size in images.shape
         )
-        # One item a pixel, so that a pixel is copied at once: 14 µs an image of 32 × 32 × 3 instead of 30 to 60.
+        # One item a pixel, so that a pixel is copied at once: 14 µs an image of 32 × 32 × 3 instead
+        # of 30 to 60.
         pixel = np.dtype((np.void, images.dtype.itemsize * self._channels))
         self._pixels = images.reshape(-1, self._channels).view(pixel)[:, 0]
         self._dtype = images.dtype

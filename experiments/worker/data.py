@@ -18,9 +18,10 @@ class Data(object):
 
 
 def load(paths: Dict[str, str]) -> Data:
-    """Map the four .npy files (copy on write) and read every page once, so that training finds them in memory.
+    """Map the four .npy files (copy on write) and read each page once, so that it is in memory.
 
-    Raises ValueError where x and y differ in length or an array is empty, OSError where a file cannot be read.
+    Raises ValueError if x and y differ in length or an array is empty, OSError if a file cannot be
+    read.
     """
     arrays = {}
     for name in NAMES:

@@ -1,4 +1,7 @@
-"""Writes the worker's events into the journal: one line of strict JSON an event, durable before it is told."""
+"""Writes the worker's events to the journal, a line of strict JSON each.
+
+An event is fsynced before the parent is notified.
+"""
 
 import json
 import math
@@ -16,8 +19,8 @@ BEYOND_JSON = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 class Journal(object):
     """Appends events to a journal that has one writer at a time.
 
-    `first_sequence` is the number of the first event; `notify_fd` an inherited pipe that gets one byte an event,
-    so that a reader can block on it.
+    `first_sequence` is the number of the first event; `notify_fd` an inherited pipe that gets one
+    byte an event, so that a reader can block on it.
     """
 
     def __init__(
@@ -60,7 +63,7 @@ class Journal(object):
             self._waiting()
 
     def when_idle(self, action: Callable[[], None]) -> None:
-        """Call `action` now, or as soon as the event being written is whole (for signal handlers)."""
+        """Call `action` now, or once the current event is written (for signal handlers)."""
         if self._busy:
             self._waiting = action
         else:

@@ -1,7 +1,8 @@
-"""One training: import, device, data, build, epochs, sample; each phase timed apart and told as an event.
+"""One training: import, device, data, build, epochs, sample; each phase is timed and an event.
 
-The clock is time.perf_counter, stopped only when the device has finished. Keras' fit is called once for all
-epochs with one callback that has no hook on batches; validation is a step of its own after each epoch.
+The clock is time.perf_counter, stopped only when the device has finished. Keras' fit is called once
+for all epochs with one callback that has no hook on batches; validation is a step of its own after
+each epoch.
 """
 
 import importlib
@@ -43,8 +44,8 @@ class Outcome(object):
 def train(job: Dict[str, Any], journal: Journal, began: float) -> Outcome:
     """Do what `job` says and write the events up to, and without, `end`.
 
-    `began`: time.perf_counter() when the worker started. Raises engines.DeviceMismatch before any training, and
-    whatever the engine raises.
+    `began`: time.perf_counter() when the worker started. Raises engines.DeviceMismatch before any
+    training, and whatever the engine raises.
     """
     engine = engines.load(job)
     journal.write(
@@ -98,7 +99,7 @@ def build(engine: engines.Engine, job: Dict[str, Any], arrays: data.Data, journa
 
 
 def fit(engine: engines.Engine, model: Any, job: Dict[str, Any], recorder: "Recorder") -> None:
-    """Call Keras' fit once; the clock of the first epoch starts with it, so it holds what fit compiles."""
+    """Call Keras' fit once; the first epoch's clock starts here, so it includes compilation."""
     engine.seed_libraries()  # shuffling starts from the seed, however many numbers building took
     recorder.start()
     engine.fit(model, recorder.batches or recorder.training, job, recorder)
@@ -152,9 +153,9 @@ class Recorder(Timer):
         self._validated = time.perf_counter()
 
     def epoch_ended(self, epoch: int, logs: Dict[str, Any]) -> bool:
-        """Tell, and start the next epoch's clock: an event's way to the disk is not timed.
+        """Write the event, then restart the clock, so that disk time is not measured.
 
-        Returns False where a loss is not finite; `trouble` then says which.
+        Returns False if a loss is not finite; `trouble` then says which.
         """
         train_seconds = self._trained - self._began
         figures = {name: as_float(logs.get(name, logs.get(old))) for name, old in FIGURES}

@@ -12,8 +12,8 @@ Predict = Callable[[Any], Any]
 def draw(probabilities: Any, temperature: float, random: Any) -> int:
     """An index drawn with probabilities ∝ p ** (1 / temperature), computed in float64.
 
-    `probabilities`: (n,), not negative, not all zero; `temperature` > 0, below 1 favours the likely.
-    Raises ValueError for probabilities that are not finite.
+    `probabilities`: (n,), not negative, not all zero; `temperature` > 0, below 1 favours the
+    likely. Raises ValueError for probabilities that are not finite.
     """
     p = np.asarray(probabilities, dtype="float64")
     if not np.all(np.isfinite(p)):
@@ -32,8 +32,8 @@ def generate(
 ) -> str:
     """`characters` characters that follow `seed_text`.
 
-    `predict` maps a one-hot window (1, len(seed_text), len(alphabet)) float32 to probabilities (1, len(alphabet)).
-    Raises ValueError where the seed text has characters beyond the alphabet.
+    `predict` maps a one-hot window (1, len(seed_text), len(alphabet)) float32 to probabilities (1,
+    len(alphabet)). Raises ValueError where the seed text has characters beyond the alphabet.
     """
     unknown = sorted(set(seed_text) - set(alphabet))
     if unknown:
@@ -57,7 +57,7 @@ def generate(
 def write(
     folder: str, predict: Predict, extra: Dict[str, Any], spec: Dict[str, Any], seed: int
 ) -> str:
-    """Generate as `spec` ({characters, temperature}) says and write sample.txt; returns the file's name."""
+    """Generate `spec` ({characters, temperature}) into sample.txt; returns the file's name."""
     text = generate(
         predict,
         extra["alphabet"],

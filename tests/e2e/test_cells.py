@@ -1,4 +1,5 @@
-"""Real engines on real data: each of the six backends, each of the six tasks, through the command a person types.
+"""Real engines on real data: each of the six backends, each of the six tasks, through the command a
+person types.
 
 KBB_ALL_CELLS=1 trains all 36 cells; without it a set in which every backend and every task appears.
 """
@@ -27,8 +28,8 @@ CHOSEN = [("mnist_mlp", backend) for backend in BACKENDS] + [
     ("text_gen", "tensorflow2"),
     ("imdb_bilstm", "jax"),
 ]
-# Two threads of CNTK spin where another test has the other processor: seconds become a minute. One does not, and
-# its engine is checked anew for it.
+# Two threads of CNTK spin where another test has the other processor: seconds become a minute. One
+# does not, and its engine is checked anew for it.
 ONE_THREAD = [("text_gen", "cntk")]
 CELLS = [(t, b) for b in BACKENDS for t in TASKS] if os.environ.get("KBB_ALL_CELLS") else CHOSEN
 # A backend's first cell builds its environment and checks its engine; Theano compiles for minutes.

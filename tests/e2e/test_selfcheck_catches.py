@@ -1,7 +1,8 @@
 """The engines' self-check passes on real engines, and names the layer where something is broken.
 
-Nothing is built for these tests: they use the interpreter that KBB_TEST_PYTHON_<BACKEND> names, else the environment
-that the project has built already (test_cells.py, which comes first, builds all six); a backend without is skipped.
+Nothing is built for these tests: they use the interpreter that KBB_TEST_PYTHON_<BACKEND> names,
+else the environment that the project has built already (test_cells.py, which comes first, builds
+all six); a backend without is skipped.
 """
 
 import json
@@ -23,8 +24,9 @@ ROOT = Path(__file__).resolve().parents[2]
 BACKENDS = ("theano", "tensorflow", "cntk", "tensorflow2", "jax", "torch")
 SOUND, UNSOUND, CRASHED = 0, 1, 2
 
-# fault, where one is planted on any engine; the first check that must fail; others that must and must not
-PLANTS = [
+# fault, as injected on any engine; the first check that must fail; others that must and
+# must not
+FAULTS = [
     (
         "lstm_cell_state",
         "lstm.hard_sigmoid.forward",
@@ -62,7 +64,7 @@ PLANTS = [
 
 
 def interpreter(backend: str) -> str | None:
-    """The interpreter that was named for a backend, None where its own environment is built; skips without either."""
+    """The interpreter named for a backend, None for its own environment; skips without either."""
     variable = f"KBB_TEST_PYTHON_{backend.upper()}"
     named = os.environ.get(variable)
     if not named and look(composed(f"backend={backend}").backend, "cpu").state != BUILT:
@@ -121,11 +123,11 @@ def failed(verdict: dict[str, Any]) -> list[str]:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_an_engine_as_configured_is_sound(backend: str) -> None:
-    """By the command that a person types; a verdict on this very environment is taken as it was kept."""
+    """By the command that a person types; kept verdicts on this environment count."""
     named = interpreter(backend)
-    words = ["check", f"backend={backend}", *([f"python={named}"] if named else [])]
+    words = ["env", "check", backend, *(["--python", named] if named else [])]
     done = subprocess.run(
-        [sys.executable, "-m", "experiments.environments", *words],
+        [sys.executable, "-m", "experiments", *words],
         cwd=ROOT,
         text=True,
         capture_output=True,
@@ -133,18 +135,18 @@ def test_an_engine_as_configured_is_sound(backend: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"sound, [5-9][0-9] checks passed", done.stdout), done.stdout
+    assert re.search(rf"^{backend}: [6-9][0-9] checks passed", done.stdout, re.M), done.stdout
 
 
 @pytest.mark.parametrize(
-    ("fault", "first", "also", "never"), PLANTS, ids=[plant[0] for plant in PLANTS]
+    ("fault", "first", "also", "never"), FAULTS, ids=[each[0] for each in FAULTS]
 )
-def test_a_planted_fault_is_caught_and_named(
+def test_an_injected_fault_is_caught_and_named(
     fault: str, first: str, also: list[str], never: list[str], tmp_path: Path
 ) -> None:
-    status, verdict, output = check("torch", tmp_path, "--plant", fault)
+    status, verdict, output = check("torch", tmp_path, "--fault", fault)
     wrong = failed(verdict)
-    assert status == UNSOUND and verdict["sound"] is False and verdict["plant"] == fault, output
+    assert status == UNSOUND and verdict["sound"] is False and verdict["fault"] == fault, output
     assert wrong[0] == first
     assert set(also) <= set(wrong)
     assert not set(never) & set(wrong)
@@ -155,7 +157,7 @@ def test_a_planted_fault_is_caught_and_named(
 
 def test_the_lstm_that_returns_its_cell_state_is_caught_on_cntk(tmp_path: Path) -> None:
     """As Keras 2.2.4 to 2.3.1 had it on this very engine."""
-    status, verdict, output = check("cntk", tmp_path, "--plant", "lstm_cell_state")
+    status, verdict, output = check("cntk", tmp_path, "--fault", "lstm_cell_state")
     wrong = failed(verdict)
     assert status == UNSOUND, output
     assert wrong[0] == "lstm.hard_sigmoid.forward"
@@ -168,13 +170,13 @@ def test_updates_that_overtake_gradients_are_caught_on_tensorflow_1(tmp_path: Pa
     status, verdict, output = check("tensorflow", tmp_path, gated_gradients=False)
     wrong = failed(verdict)
     assert status == UNSOUND, output
-    # An optimizer's updates are always too early; those that gradients are read from, most of the time.
+    # An optimizer's updates are always too early, those that gradients are read from mostly.
     assert any(".step_" in name for name in wrong), wrong
     assert not any(name.endswith(".forward") for name in wrong)
 
 
 def test_squares_of_repeated_words_are_caught_on_tensorflow_2(tmp_path: Path) -> None:
-    """No emulation: Keras 3 as it comes squares each of a repeated word's gradients, not their sum."""
+    """No emulation: Keras 3 by default squares each of a repeated word's gradients, not the sum."""
     status, verdict, output = check("tensorflow2", tmp_path, dense_gradients=False)
     assert status == UNSOUND, output
     assert failed(verdict) == [
@@ -186,5 +188,5 @@ def test_squares_of_repeated_words_are_caught_on_tensorflow_2(tmp_path: Path) ->
 
 def test_a_fault_without_a_place_is_a_crash(tmp_path: Path) -> None:
     """A misspelt layer must not pass for a check that found nothing."""
-    status, verdict, _ = check("torch", tmp_path, "--plant", "layer:conv3d")
+    status, verdict, _ = check("torch", tmp_path, "--fault", "layer:conv3d")
     assert status == CRASHED and verdict["sound"] is False and "layer:conv3d" in verdict["error"]

@@ -187,7 +187,7 @@ def test_clock_jumps(place: Place, injection: Injection, seconds: float) -> None
 @pytest.mark.parametrize(
     ("fault", "state", "says"),
     [
-        ("unsound", "engine_unsound", "its engine is unsound: dense gradient is 0.4, limit 0.0001"),
+        ("unsound", "engine_unsound", "its engine is unsound for mnist_mlp: dense gradient is 0.4"),
         (
             "crash",
             "engine_unsound",

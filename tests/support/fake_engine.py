@@ -58,8 +58,11 @@ def main(folder: str, arguments: list[str]) -> None:
         exec(arguments[1], {"__name__": "__main__"})
     elif arguments[:2] == ["-m", "experiments.worker.selfcheck"]:
         check = {"name": "fake", "value": 0.0, "limit": 1.0, "passed": True, "seconds": 0.0}
+        checks = [
+            {**check, "case": case} for case in json.loads(Path(arguments[2]).read_text())["cases"]
+        ]
         Path(arguments[3]).write_text(
-            json.dumps({"sound": True, "checks": [check], "versions": {}, "seconds": 0.0})
+            json.dumps({"sound": True, "checks": checks, "versions": {}, "seconds": 0.0})
         )
     elif arguments[:2] == ["-m", "experiments.worker"]:
         work(Path(folder), json.loads(Path(arguments[2]).read_text()))

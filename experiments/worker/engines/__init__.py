@@ -1,7 +1,7 @@
 """Keras 2 and 3 behind one interface: a model is written once and computes the same on all engines.
 
-One module per engine, found by its name: `keras<generation>_<keras backend>`. `load(job)` seeds, sets
-threads and devices, imports Keras for the job's backend and returns its `Engine`.
+One module per engine, found by its name: `keras<generation>_<keras backend>`. `load(job)` seeds,
+sets threads and devices, imports Keras for the job's backend and returns its `Engine`.
 """
 
 import importlib
@@ -21,9 +21,9 @@ def load(job: Job) -> Engine:
     """Import Keras for `job` and return the engine, seeded and configured.
 
     `job` needs keras_backend, keras_generation, threads, device, settings and seed, as in job.json.
-    Only one engine can be loaded in a process. Raises ImportError where the engine is not installed,
-    ValueError where the installed Keras is of another generation, DeviceMismatch where the device cannot
-    be selected.
+    Only one engine can be loaded in a process. Raises ImportError where the engine is not
+    installed, ValueError where the installed Keras is of another generation, DeviceMismatch where
+    the device cannot be selected.
     """
     began = time.perf_counter()
     os.environ["KERAS_BACKEND"] = job["keras_backend"]

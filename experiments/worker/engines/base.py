@@ -13,7 +13,7 @@ Arrays = Tuple[Any, Any]
 
 
 class Timer(object):
-    """What `Engine.fit` tells about the epochs it runs; all methods are called in the main thread."""
+    """`Engine.fit` reports its epochs to this; all methods are called in the main thread."""
 
     validation: Arrays
 
@@ -27,12 +27,12 @@ class Timer(object):
         """After the last validation batch."""
 
     def epoch_ended(self, epoch: int, logs: Spec) -> bool:
-        """With Keras' figures: loss, accuracy or acc, val_loss, val_accuracy or val_acc. False ends the training."""
+        """With Keras' figures (loss, accuracy or acc, val_…). Returning False ends the training."""
         raise NotImplementedError
 
 
 class Engine(Device):
-    """One Keras on one backend: keras2.py and keras3.py derive from it, and one module per backend."""
+    """One Keras on one backend; subclassed by keras2.py, keras3.py and a module per backend."""
 
     generation = 0
 
@@ -52,7 +52,7 @@ class Engine(Device):
         self.memory_growth = bool(self.wanted.get("memory_growth", True))
         self._layer_seeds = np.random.RandomState(self.seed_value)
 
-    # ---- start: environment, import, configuration, seeds --------------------------------------------------
+    # ---- start: environment, import, configuration, seeds ----------------------------------------
 
     def start(self) -> None:
         """Import and configure in the one order that works for all engines."""
@@ -70,7 +70,7 @@ class Engine(Device):
         raise NotImplementedError
 
     def import_keras(self) -> None:
-        """Import Keras; raises ValueError where it is another generation or runs on another backend."""
+        """Import Keras; raises ValueError for another generation or another backend."""
         import keras
 
         major = int(keras.__version__.split(".")[0])
@@ -114,12 +114,12 @@ class Engine(Device):
             found[name] = str(getattr(__import__(name), "__version__", "unknown"))
         return found
 
-    # ---- layers --------------------------------------------------------------------------------------------
+    # ---- layers ----------------------------------------------------------------------------------
 
     def sequential(
         self, input_shape: Sequence[int], layers: List[Any], dtype: str = "float32"
     ) -> Any:
-        """A built Sequential model. `input_shape`: one sample's shape; `dtype`: that of the arrays fed."""
+        """A built Sequential model. `input_shape`: one sample's; `dtype`: of the arrays fed."""
         raise NotImplementedError
 
     def initializer(self, spec: Any) -> Any:
@@ -189,10 +189,10 @@ class Engine(Device):
         )
 
     def lstm(self, units: int, spec: Spec, **kwargs: Any) -> Any:
-        """LSTM as `spec` pins it: both activations and initializers, unit_forget_bias, implementation.
+        """LSTM as `spec` pins it: activations, initializers, unit_forget_bias, implementation.
 
-        `hard_sigmoid` is Keras 2's clip(0.2 x + 0.5, 0, 1) under both generations. Extra keywords go to the
-        layer.
+        `hard_sigmoid` is Keras 2's clip(0.2 x + 0.5, 0, 1) under both generations. Extra keywords
+        go to the layer.
         """
         options: Spec = {
             "activation": spec["activation"],
@@ -226,13 +226,14 @@ class Engine(Device):
         """Both directions, concatenated."""
         return self.layers.Bidirectional(layer, merge_mode="concat")
 
-    # ---- training ------------------------------------------------------------------------------------------
+    # ---- training --------------------------------------------------------------------------------
 
     def optimizer(self, spec: Spec) -> Any:
-        """A Keras optimizer from {name, learning_rate, decay, …}; equal in arithmetic on all engines.
+        """A Keras optimizer from {name, learning_rate, decay, …}, with equal arithmetic everywhere.
 
-        rmsprop: rho, epsilon (added outside the root). adadelta: rho, epsilon (inside). adam: beta_1, beta_2,
-        epsilon (outside). sgd: momentum, nesterov (both may be absent). decay: rate / (1 + decay · step).
+        rmsprop: rho, epsilon (added outside the root). adadelta: rho, epsilon (inside). adam:
+        beta_1, beta_2, epsilon (outside). sgd: momentum, nesterov (both may be absent). decay: rate
+        / (1 + decay · step).
         """
         raise NotImplementedError
 
@@ -241,15 +242,16 @@ class Engine(Device):
         raise NotImplementedError
 
     def sequence(self, batches: Any) -> Any:
-        """`batches` (has len() and [index] → (x, y)) as the object that Keras takes batches from."""
+        """`batches` (len(), [index] → (x, y)) as the object that Keras takes batches from."""
         raise NotImplementedError
 
     def fit(self, model: Any, training: Any, job: Spec, timer: Timer) -> None:
         """Call Keras' fit once for all epochs, silently, and `timer`'s methods as each epoch goes.
 
-        `training`: arrays (x, y), or batches (see `sequence`), which are made in the main thread. The job says
-        batch, epochs and shuffle. After each epoch the model is validated on `timer.validation`, all of it, in
-        batches of the same size; how, is each generation's own, so that it costs what it costs a user.
+        `training`: arrays (x, y), or batches (see `sequence`), which are made in the main thread.
+        The job says batch, epochs and shuffle. After each epoch the model is validated on
+        `timer.validation`, all of it, in batches of the same size; how, is each generation's own,
+        so that it costs what it costs a user.
         """
         raise NotImplementedError
 

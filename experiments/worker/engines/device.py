@@ -7,7 +7,8 @@ import numpy as np
 
 Spec = Dict[str, Any]
 
-# The tiny operation that proves a device: the sum of A·A for A = 0…15 as a 4×4 matrix, exact in float32.
+# The tiny operation that proves a device: the sum of A·A for A = 0…15 as a 4×4 matrix, exact in
+# float32.
 PROOF_MATRIX = np.arange(16, dtype="float32").reshape(4, 4)
 PROOF_VALUE = float(PROOF_MATRIX.dot(PROOF_MATRIX).sum())
 
@@ -26,7 +27,7 @@ class Device(object):
     versions: Dict[str, str]
 
     def device(self, job: Spec) -> Spec:
-        """{kind, name, report, proof, memory_bytes} of the device that is used; raises DeviceMismatch.
+        """{kind, name, report, proof, memory_bytes} of the device in use; raises DeviceMismatch.
 
         The report is the engine's own; the proof is a tiny operation, carried out there.
         """
@@ -83,7 +84,7 @@ class Device(object):
         raise NotImplementedError
 
     def prove(self) -> Spec:
-        """{value, where}: the proof operation's result and the device that the engine says it ran on."""
+        """{value, where}: the proof's result and the device that the engine says it ran on."""
         raise NotImplementedError
 
     def is_gpu(self, where: str) -> bool:
@@ -91,7 +92,7 @@ class Device(object):
         return "gpu" in where.lower() or "cuda" in where.lower()
 
     def peak_device_bytes(self) -> Optional[int]:
-        """Most bytes of GPU memory in use so far; None on a CPU or where the engine does not tell."""
+        """Peak bytes of GPU memory; None on a CPU or if the engine does not tell."""
         return None
 
 

@@ -14,7 +14,7 @@ class Keras2(Engine):
     def sequential(
         self, input_shape: Sequence[int], layers: List[Any], dtype: str = "float32"
     ) -> Any:
-        """Word numbers are fed as float32, exact to 2**24, and cast by the embedding: Keras 2's own way."""
+        """Word numbers are fed as float32 (exact to 2**24); Keras 2's embedding casts them."""
         del dtype
         model = self.Sequential()
         model.add(self.layers.InputLayer(input_shape=tuple(input_shape), dtype="float32"))
@@ -96,7 +96,7 @@ class Keras2(Engine):
             )
 
     def _callback(self, model: Any, batch: int, timer: Timer) -> Any:
-        """Keras 2 has no hook between training and validation: the epoch's end evaluates, as fit would have."""
+        """Evaluates at an epoch's end: Keras 2 has no hook between training and validation."""
 
         class Epochs(self.keras.callbacks.Callback):  # type: ignore[misc, name-defined]
             """Tells the timer, and validates."""
@@ -116,5 +116,5 @@ class Keras2(Engine):
         return Epochs()
 
     def barrier(self, model: Any) -> None:
-        """Read back the last weight (a bias): updates of all three engines are ordered before a read."""
+        """Read the last weight (a bias): all three engines finish their updates before a read."""
         self.keras.backend.get_value(model.trainable_weights[-1])

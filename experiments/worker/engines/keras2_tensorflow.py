@@ -41,8 +41,9 @@ class TensorFlow1(Keras2):
     def optimizer(self, spec: Spec) -> Any:
         """Orders what Keras 2 leaves unordered, where the setting gated_gradients is on.
 
-        Without it an update may overwrite a weight that another gradient still has to read, and the step counter
-        may be raised before Adam has read it (seen in 7 to 45 % of the steps, a first step of 0.74 of its size).
+        Without it an update may overwrite a weight that another gradient still has to read, and the
+        step counter may be raised before Adam has read it (seen in 7 to 45 % of the steps, a first
+        step of 0.74 of its size).
         """
         optimizer = super(TensorFlow1, self).optimizer(spec)
         if not self.settings.get("gated_gradients", True):

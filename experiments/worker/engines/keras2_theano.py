@@ -1,4 +1,4 @@
-"""Theano under Keras 2. Its device, BLAS and compile folder come with THEANO_FLAGS from the environment."""
+"""Theano under Keras 2. The environment's THEANO_FLAGS set device, BLAS and compile folder."""
 
 from typing import Any, List, Optional
 
@@ -19,7 +19,7 @@ class Theano(Keras2):
             theano.config.floatX = "float32"
 
     def _context(self) -> Any:
-        """The GPU's context; None where Theano computes on the CPU, also because it found no GPU."""
+        """The GPU's context; None if Theano computes on the CPU, also for want of a GPU."""
         import theano
 
         if theano.config.device == "cpu" and theano.config.init_gpu_device in ("", "cpu"):

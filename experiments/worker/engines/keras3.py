@@ -18,9 +18,9 @@ class Keras3(Engine):
         self.keras.config.set_dtype_policy("float32")
         keras = self.keras
 
-        # hard_sigmoid(x) of Keras 3 is clip(x/6 + 1/2, 0, 1); Keras 2's has the slope 1/5. The operation is
-        # used, and not clip, because every backend has a kernel of its own for it. Registered since
-        # Bidirectional copies its layer through the configuration.
+        # hard_sigmoid(x) of Keras 3 is clip(x/6 + 1/2, 0, 1); Keras 2's has the slope 1/5. The
+        # operation is used, and not clip, because every backend has a kernel of its own for it.
+        # Registered since Bidirectional copies its layer through the configuration.
         @keras.saving.register_keras_serializable(package="keras2")  # type: ignore[untyped-decorator]
         def hard_sigmoid_of_keras2(x: Any) -> Any:
             return keras.ops.hard_sigmoid(x * 1.2)
@@ -40,8 +40,8 @@ class Keras3(Engine):
     def lstm_options(self, spec: Spec) -> Spec:
         """cuDNN's LSTM knows sigmoid gates only; `auto` takes it for those where there is a GPU.
 
-        For other gates it is ruled out, which also keeps torch on Keras' own loop: on a CPU that takes 0.7 times
-        the time of the one that stands in for cuDNN.
+        For other gates it is ruled out, which also keeps torch on Keras' own loop: on a CPU that
+        takes 0.7 times the time of the one that stands in for cuDNN.
         """
         return {
             "use_cudnn": "auto" if spec["recurrent_activation"] == "sigmoid" else False,
@@ -129,10 +129,10 @@ class Keras3(Engine):
             model.fit(self.sequence(training), shuffle=False, **common)
 
     def _callback(self, timer: Timer) -> Any:
-        """Hooks on epochs and on validation's begin and end; one on batches would end asynchronous dispatch.
+        """Hooks on epochs and validation only: one on batches would end asynchronous dispatch.
 
-        Validation is left to fit, which keeps its pipeline from epoch to epoch (evaluate builds one a call: 0.1 s
-        under TensorFlow).
+        Validation is left to fit, which keeps its pipeline from epoch to epoch (evaluate builds one
+        a call: 0.1 s under TensorFlow).
         """
 
         class Epochs(self.keras.callbacks.Callback):  # type: ignore[misc, name-defined]

@@ -31,10 +31,11 @@ class TensorFlow2(Keras3):
         self.tf.random.set_seed(self.seed_value)
 
     def optimizer(self, spec: Spec) -> Any:
-        """Sums the gradients of a row that a batch uses several times, where the setting dense_gradients is on.
+        """Sums the gradients of a row that a batch uses several times (setting dense_gradients).
 
-        An embedding's gradient is a list of rows. Keras 3 squares that list as it is, so that a repeated word adds
-        its squares and not the square of its sum to Adam's second moment (8 % off after one step).
+        An embedding's gradient is a list of rows. Keras 3 squares that list as it is, so that a
+        repeated word adds its squares and not the square of its sum to Adam's second moment (8 %
+        off after one step).
         """
         optimizer = super(TensorFlow2, self).optimizer(spec)
         if not self.settings.get("dense_gradients", True):

@@ -1,4 +1,4 @@
-"""Blocks of (conv same, conv valid, pooling, dropout), then one dense layer (Keras' cifar10_cnn example)."""
+"""Blocks of (conv same, conv valid, pooling, dropout), one dense layer (Keras' cifar10_cnn)."""
 
 from typing import Any, Dict
 

@@ -6,7 +6,7 @@ from experiments.worker.engines import Engine
 
 
 def build(engine: Engine, spec: Dict[str, Any], extra: Dict[str, Any]) -> Any:
-    """Input (n, length) int32 below extra["words"], output (n, 1) probability of a positive review."""
+    """Input (n, length) int32 below extra["words"], output (n, 1): P(positive review)."""
     layers = [
         engine.embedding(extra["words"], spec["embedding"], spec["embedding_initializer"]),
         engine.bidirectional(engine.lstm(spec["units"], spec)),

@@ -1,9 +1,9 @@
-"""The layers under check: each with fixed weights and inputs, its reference, and how Keras builds it.
+"""Layers to check: each with fixed weights and inputs, a reference, and its Keras layer.
 
-Weights and inputs come from fixed seeds, whatever the job's: a check must not pass on one day and fail
-on the next. They are float32 numbers, so that an engine and its reference start from the same ones, and
-they stay clear of the kinks of relu, max and hard_sigmoid (tests/unit/test_selfcheck.py), where a
-rounding error could choose the other branch.
+Weights and inputs come from fixed seeds, whatever the job's: a check must not pass on one day and
+fail on the next. They are float32 numbers, so that an engine and its reference start from the same
+ones, and they stay clear of the kinks of relu, max and hard_sigmoid
+(tests/unit/worker/test_selfcheck.py), where a rounding error could choose the other branch.
 """
 
 from functools import partial
@@ -15,6 +15,8 @@ from experiments.worker.selfcheck import reference
 
 SAMPLES = 4
 GATES = ("hard_sigmoid", "sigmoid")
+IMPLEMENTATIONS = (1, 2)  # Keras 2: one product for each gate, or one for all of them
+DROPOUT, DROPOUT_RATE = "dropout", 0.5
 
 
 def numbers(seed: int, shape: Sequence[int], size: float) -> np.ndarray:
@@ -25,9 +27,9 @@ def numbers(seed: int, shape: Sequence[int], size: float) -> np.ndarray:
 class Case(object):
     """One layer in one setting.
 
-    name: stem of the names of its checks. inputs: (samples, ...) float32, or int32 tokens. weights: in
-    Keras' order. apply(inputs, *weights): the reference's output in float64. build(engine): the Keras
-    layer.
+    name: what the names of its checks begin with. inputs: (samples, ...) float32, or int32 tokens.
+    weights: in Keras' order. apply(inputs, *weights): the reference's output in float64.
+    build(engine): the Keras layer.
     """
 
     def __init__(
@@ -59,7 +61,7 @@ class Case(object):
         return self.apply(inputs, *weights)
 
     def parameters(self) -> List[np.ndarray]:
-        """What has a gradient, in float64: the inputs (unless they are tokens), then the weights."""
+        """What has a gradient, in float64: inputs (unless tokens), then weights."""
         free = self.weights if self.takes_tokens else [self.inputs] + self.weights
         return [array.astype(np.float64) for array in free]
 
@@ -110,11 +112,13 @@ def _embedding(seed: int) -> Case:
 
 
 def feedforward() -> List[Case]:
-    """Every layer of the tasks but the LSTM."""
+    """Every layer but dropout and the LSTMs."""
     return [
         _dense("relu", 100),
         _dense("softmax", 110),
         _dense("sigmoid", 120),
+        _dense("tanh", 190),
+        _dense("linear", 195),
         _conv2d("same", 130),
         _conv2d("valid", 140),
         Case(
@@ -133,6 +137,17 @@ def feedforward() -> List[Case]:
         ),
         _embedding(170),
     ]
+
+
+def dropout() -> Case:
+    """Dropout, which does nothing at inference; what it does in training is random."""
+    return Case(
+        DROPOUT,
+        numbers(180, (SAMPLES, 32), 1.0),
+        [],
+        lambda x: x,
+        lambda engine: engine.dropout(DROPOUT_RATE),
+    )
 
 
 def _lstm_weights(features: int, units: int, seed: int) -> List[np.ndarray]:
@@ -155,6 +170,12 @@ def lstm_specification(gate: str, implementation: int) -> Dict[str, Any]:
     }
 
 
+def lstm_name(gate: str, implementation: Optional[int], bidirectional: bool) -> str:
+    """The name of an LSTM's case; `implementation` is None under Keras 3, which has no choice."""
+    name = "bidirectional_lstm." if bidirectional else "lstm."
+    return name + gate + (".implementation_%s" % implementation if implementation else "")
+
+
 def _lstm(gate: str, implementation: Optional[int], bidirectional: bool, seed: int) -> Case:
     specification = lstm_specification(gate, implementation or 1)
     features, units, steps = 3, 3, 7
@@ -168,10 +189,8 @@ def _lstm(gate: str, implementation: Optional[int], bidirectional: bool, seed: i
         layer = engine.lstm(units, specification)
         return engine.bidirectional(layer) if bidirectional else layer
 
-    name = "bidirectional_lstm." if bidirectional else "lstm."
-    name += gate + (".implementation_%d" % implementation if implementation else "")
     return Case(
-        name,
+        lstm_name(gate, implementation, bidirectional),
         numbers(seed, (SAMPLES, steps, features), 2.0),
         weights,
         partial(function, gate=gate),
@@ -180,21 +199,27 @@ def _lstm(gate: str, implementation: Optional[int], bidirectional: bool, seed: i
 
 
 def recurrent(generation: int) -> List[Case]:
-    """LSTMs: both directions with both gate functions; under Keras 2 both of its implementations.
+    """LSTMs: both directions with both gate functions, under Keras 2 with both implementations.
 
-    Four cases hold every pair of direction, gates and implementation; all eight would take Theano's
-    compiler twice as long.
+    The numbers depend on direction and gates alone.
     """
-    if generation != 2:
-        return [
-            _lstm(gate, None, bidirectional, 200 + 20 * number)
-            for number, (gate, bidirectional) in enumerate(
-                (gate, both) for both in (False, True) for gate in GATES
-            )
-        ]
+    implementations: Sequence[Optional[int]] = IMPLEMENTATIONS if generation == 2 else (None,)
+    settings = [(gate, both) for both in (False, True) for gate in GATES]
     return [
-        _lstm("hard_sigmoid", 2, False, 200),
-        _lstm("sigmoid", 1, False, 220),
-        _lstm("hard_sigmoid", 1, True, 240),
-        _lstm("sigmoid", 2, True, 260),
+        _lstm(gate, implementation, both, 200 + 20 * number)
+        for number, (gate, both) in enumerate(settings)
+        for implementation in implementations
+    ]
+
+
+def pairwise() -> List[str]:
+    """Names of four LSTMs of Keras 2 that hold every pair of direction, gates and implementation.
+
+    All eight would take Theano's compiler twice as long.
+    """
+    return [
+        lstm_name("hard_sigmoid", 2, False),
+        lstm_name("sigmoid", 1, False),
+        lstm_name("hard_sigmoid", 1, True),
+        lstm_name("sigmoid", 2, True),
     ]

@@ -4,8 +4,9 @@ from typing import Callable, List, Sequence
 
 import numpy as np
 
-# Error of a central difference: step² · f''' / 6 + 1e-16 / step, both near 1e-11 for functions of order 1.
-# float32 is five orders coarser, so the difference quotient is as good as the exact derivative here.
+# Error of a central difference: step² · f''' / 6 + 1e-16 / step, both near 1e-11 for functions of
+# order 1. float32 is five orders coarser, so the difference quotient is as good as the exact
+# derivative here.
 STEP = 1e-5
 
 
@@ -36,10 +37,10 @@ def gradients(
 
 
 def relative_error(measured: np.ndarray, expected: np.ndarray) -> float:
-    """Largest difference as a share of the largest expected value; infinite where the shapes differ.
+    """Largest difference over the largest expected value; infinite if the shapes differ.
 
-    The largest value and not each element's own: an element that is small by cancellation carries the
-    rounding of the large ones, and that is no fault of an engine.
+    The largest value and not each element's own: an element that is small by cancellation carries
+    the rounding of the large ones, and that is no fault of an engine.
     """
     measured = np.asarray(measured, dtype=np.float64)
     expected = np.asarray(expected, dtype=np.float64)
@@ -50,7 +51,7 @@ def relative_error(measured: np.ndarray, expected: np.ndarray) -> float:
 
 
 def worst_error(measured: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> float:
-    """The largest relative error over pairs of arrays; infinite where their number differs, NaN stays NaN."""
+    """The largest relative error over pairs; infinite if their number differs, NaN stays NaN."""
     if len(measured) != len(expected):
         return float("inf")
     return float(np.max([relative_error(one, other) for one, other in zip(measured, expected)]))

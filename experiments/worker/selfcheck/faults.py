@@ -1,13 +1,13 @@
-"""Faults to plant, which prove that the check can fail. Nothing but its tests asks for one.
+"""Injectable faults; used only by the tests, to prove that the self-check can fail.
 
-    lstm_cell_state       every LSTM returns its cell state instead of its output (Keras 2.2.4 to 2.3.1 on CNTK)
+    lstm_cell_state       every LSTM returns its cell state (Keras 2.2.4 to 2.3.1 on CNTK)
     layer:NAME            the output of that layer is 1 % too large
     gradient:NAME         its output is right and its gradients are 1 % too large
     loss:NAME             that loss is 1 % too large
     optimizer:NAME        the steps of that optimizer are 1 % too long
-    overtaking_updates    a layer's weights change before the gradients of the layers below it are taken, as
-                          Keras 2 on TensorFlow 1 does at times; here always
-    learning:NAME         the updates of that learning model (cnn, lstm) are lost
+    overtaking_updates    a layer's weights change before the gradients of those below it are taken;
+                          Keras 2 on TensorFlow 1 does so at times, this does always
+    learning:NAME         that network (mlp, cnn, text, lstm) loses its updates while it learns
 
 NAME is what the names of the checks begin with, e.g. gradient:conv2d.same.
 """
@@ -28,19 +28,19 @@ KINDS = (
 )
 
 
-class Plant(object):
-    """Where a fault may be planted; with no name every method hands back what it was given."""
+class Fault(object):
+    """A fault to inject; without a name every method returns what it was given."""
 
     def __init__(self, name: Optional[str] = None) -> None:
         self.name = name
         self.kind, _, self.target = (name or "").partition(":")
-        self.planted = 0
+        self.injected = 0
         if name is not None and self.kind not in KINDS:
-            raise ValueError("unknown plant %r; known: %s" % (name, ", ".join(KINDS)))
+            raise ValueError("unknown fault %r; known: %s" % (name, ", ".join(KINDS)))
 
     def _hits(self, kind: str, target: str) -> bool:
         hit = self.kind == kind and self.target == target
-        self.planted += int(hit)
+        self.injected += int(hit)
         return hit
 
     def layer(self, engine: Any, name: str, layer: Any) -> Any:
@@ -57,7 +57,7 @@ class Plant(object):
                         False  # Keras 3 goes round the cell where an engine has a whole LSTM
                     )
                     _return_cell_state(single.cell)
-                    self.planted += 1
+                    self.injected += 1
         if self._hits("layer", name):
             _change_output(layer, lambda output: output * EXCESS)
         if self._hits("gradient", name):
@@ -94,7 +94,7 @@ class Plant(object):
         """One training step, and its loss."""
         if self.kind != "overtaking_updates":
             return _train(model, inputs, target)
-        self.planted += 1
+        self.injected += 1
         return _overtake(model, inputs, target)
 
 
@@ -105,7 +105,7 @@ def _train(model: Any, inputs: Any, target: np.ndarray) -> float:
 
 
 def _overtake(model: Any, inputs: Any, target: np.ndarray) -> float:
-    """Step layer by layer from the top, each on gradients taken after the layers above have stepped."""
+    """Step layer by layer from the top, each on gradients taken after those above it."""
     loss: Optional[float] = None
     layers = [layer for layer in model.layers if layer.get_weights()]
     for layer in reversed(layers):
@@ -119,10 +119,10 @@ def _overtake(model: Any, inputs: Any, target: np.ndarray) -> float:
 
 
 def _return_cell_state(cell: Any) -> None:
-    """Let an LSTM's cell hand out its cell state, and keep (cell state, output) instead of the other way round.
+    """Let an LSTM's cell return its cell state, with its two states exchanged.
 
-    The order matters on CNTK, whose loop in Keras takes the first state for the output. Both states start at
-    zero, so nothing else changes by it.
+    The order matters on CNTK, whose loop in Keras takes the first state for the output. Both states
+    start at zero, so nothing else changes by it.
     """
     original = cell.call
 

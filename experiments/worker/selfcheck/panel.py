@@ -1,10 +1,11 @@
 """Many layers side by side in one model, so that an engine compiles them all at once.
 
-Each branch is an embedding with one row for each sample, whose row is that sample's input to the layer
-under check, and then the layer itself. So the inputs are weights too, and a plain training step tells the
-gradient of everything a layer takes: under SGD with rate 1 it is what a weight has lost. The branches'
-outputs are laid side by side under one squared error, which keeps their gradients independent; and each
-branch has two layers with weights, so that an update which overtakes a gradient shows in it.
+Each branch is an embedding with one row for each sample, whose row is that sample's input to the
+layer under check, and then the layer itself. So the inputs are weights too, and a plain training
+step tells the gradient of everything a layer takes: under SGD with rate 1 it is what a weight has
+lost. The branches' outputs are laid side by side under one squared error, which keeps their
+gradients independent; and each branch has two layers with weights, so that an update which
+overtakes a gradient shows in it.
 """
 
 from typing import Any, Dict, List, Optional
@@ -15,11 +16,11 @@ from experiments.worker.selfcheck import differences
 from experiments.worker.selfcheck.cases import SAMPLES, Case, numbers
 from experiments.worker.selfcheck.chains import SGD
 from experiments.worker.selfcheck.convention import exchange
-from experiments.worker.selfcheck.faults import Plant
+from experiments.worker.selfcheck.faults import Fault
 
 
 class Branch(object):
-    """One case inside a panel: its probe (None for tokens), its layer, and its columns of the output."""
+    """A case in a panel: its probe (None for tokens), its layer, its columns of the output."""
 
     def __init__(
         self, engine: Any, case: Case, probe: Optional[Any], layer: Any, columns: slice
@@ -48,41 +49,51 @@ class Branch(object):
 
 
 class Panel(object):
-    """A compiled model of all cases; `upstream` (samples, width) is the loss's gradient at its output."""
+    """A compiled model of several cases side by side."""
 
-    def __init__(self, engine: Any, cases: List[Case], plant: Plant) -> None:
-        self.plant = plant
+    def __init__(self, engine: Any, cases: List[Case], fault: Fault) -> None:
+        self.fault = fault
         self.branches: List[Branch] = []
-        layers = engine.layers
-        dtype = (
-            "float32" if engine.generation == 2 else "int32"
-        )  # as engine.sequential feeds word numbers
-        sample_number = layers.Input(shape=(1,), dtype=dtype)
-        inputs, outputs, width = [sample_number], [], 0
-        self.inputs = [np.arange(SAMPLES, dtype=np.int32).reshape(SAMPLES, 1)]
-        for case in cases:
-            probe = None
-            if case.takes_tokens:
-                x = layers.Input(shape=case.inputs.shape[1:], dtype=dtype)
-                inputs.append(x)
-                self.inputs.append(case.inputs)
-            else:
-                probe = engine.embedding(SAMPLES, int(np.prod(case.inputs.shape[1:])), "uniform")
-                x = layers.Reshape(case.inputs.shape[1:])(probe(sample_number))
-            layer = plant.layer(engine, case.name, case.build(engine))
-            y = layer(x)
-            size = case.forward().shape[1]
-            outputs.append(layers.Flatten()(y) if case.output().ndim > 2 else y)
-            self.branches.append(Branch(engine, case, probe, layer, slice(width, width + size)))
-            width += size
+        self.inputs: List[np.ndarray] = []
+        self._fed_layers: List[Any] = []
+        # As engine.sequential feeds word numbers.
+        self._dtype = "float32" if engine.generation == 2 else "int32"
+        sample_number = None
+        if not all(case.takes_tokens for case in cases):  # an input that nothing uses is refused
+            rows = np.arange(SAMPLES, dtype=np.int32).reshape(SAMPLES, 1)
+            sample_number = self._input(engine, rows)
+        outputs = [self._branch(engine, case, sample_number) for case in cases]
         # One input is given bare, one output is not concatenated: Keras wants it so.
-        together = layers.Concatenate()(outputs) if len(outputs) > 1 else outputs[0]
-        self.model = engine.keras.models.Model(
-            inputs=inputs if len(inputs) > 1 else inputs[0], outputs=together
-        )
+        together = engine.layers.Concatenate()(outputs) if len(outputs) > 1 else outputs[0]
+        fed = self._fed_layers if len(self._fed_layers) > 1 else self._fed_layers[0]
+        self.model = engine.keras.models.Model(inputs=fed, outputs=together)
         engine.compile(self.model, SGD, "mean_squared_error")
-        # A target this far away makes the mean squared error's gradient one of order 1 at every output.
+        # A target this far away makes the mean squared error's gradient one of order 1 at every
+        # output.
+        width = self.branches[-1].columns.stop
         self.target = -0.5 * SAMPLES * width * numbers(300, (SAMPLES, width), 1.0)
+
+    def _input(self, engine: Any, array: np.ndarray) -> Any:
+        """An input of the model that is fed with `array`."""
+        made = engine.layers.Input(shape=array.shape[1:], dtype=self._dtype)
+        self._fed_layers.append(made)
+        self.inputs.append(array)
+        return made
+
+    def _branch(self, engine: Any, case: Case, sample_number: Any) -> Any:
+        """Add the branch of `case`; returns its output, (samples, n)."""
+        probe = None
+        if case.takes_tokens:
+            x = self._input(engine, case.inputs)
+        else:
+            probe = engine.embedding(SAMPLES, int(np.prod(case.inputs.shape[1:])), "uniform")
+            x = engine.layers.Reshape(case.inputs.shape[1:])(probe(sample_number))
+        layer = self.fault.layer(engine, case.name, case.build(engine))
+        y = layer(x)
+        start = self.branches[-1].columns.stop if self.branches else 0
+        columns = slice(start, start + case.forward().shape[1])
+        self.branches.append(Branch(engine, case, probe, layer, columns))
+        return engine.layers.Flatten()(y) if case.output().ndim > 2 else y
 
     def upstream(self, branch: Branch, output: np.ndarray) -> np.ndarray:
         """The gradient of the mean squared error at a branch's output."""
@@ -101,7 +112,7 @@ class Panel(object):
         """The engine's gradients of each case's parameters, out of one training step."""
         for branch in self.branches:
             branch.reset()
-        self.plant.train(self.model, self._fed(), self.target)
+        self.fault.train(self.model, self._fed(), self.target)
         return {
             branch.case.name: [
                 before.astype(np.float64).reshape(after.shape) - after

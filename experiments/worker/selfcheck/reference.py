@@ -1,9 +1,9 @@
 """Layers and losses in NumPy float64, written from their definitions.
 
-These are the truth that an engine is compared with, so they share no code with any engine. Images are
-(samples, rows, columns, channels), sequences (samples, steps, features). The weights of a layer come
-in Keras' order: kernel, (recurrent kernel,) bias; an LSTM's gates lie side by side in the order input,
-forget, candidate, output.
+These are the truth that an engine is compared with, so they share no code with any engine. Images
+are (samples, rows, columns, channels), sequences (samples, steps, features). The weights of a layer
+come in Keras' order: kernel, (recurrent kernel,) bias; an LSTM's gates lie side by side in the
+order input, forget, candidate, output.
 """
 
 from typing import Callable, Dict
@@ -37,7 +37,7 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
 
 
 def hard_sigmoid(x: np.ndarray) -> np.ndarray:
-    """Keras 2's piecewise linear gate, clip(0.2 x + 0.5, 0, 1); Keras 3 has another of that name."""
+    """Keras 2's piecewise linear gate, clip(0.2 x + 0.5, 0, 1); Keras 3's is another."""
     result: np.ndarray = np.clip(0.2 * x + 0.5, 0.0, 1.0)
     return result
 
@@ -66,10 +66,11 @@ def dense(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> np.ndarray:
 
 
 def conv2d(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray, padding: str) -> np.ndarray:
-    """Cross-correlation with stride 1, no activation (deep learning's convolution: nothing is flipped).
+    """Cross-correlation with stride 1, no activation: no kernel is flipped.
 
-    x (samples, rows, columns, channels), kernel (height, width, channels, filters), both of odd size;
-    padding "valid" shrinks the image by kernel - 1, "same" keeps its size with zeros around it.
+    x (samples, rows, columns, channels), kernel (height, width, channels, filters), both of odd
+    size; padding "valid" shrinks the image by kernel - 1, "same" keeps its size with zeros around
+    it.
     """
     height, width = kernel.shape[:2]
     if padding == "same":
@@ -86,7 +87,7 @@ def conv2d(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray, padding: str) ->
 
 
 def max_pooling(x: np.ndarray, size: int) -> np.ndarray:
-    """The largest value of each size × size window; windows do not overlap, what is left over is cut."""
+    """The maximum of each size × size window; no overlap, incomplete windows are cut."""
     samples, rows, columns, channels = x.shape
     rows, columns = rows // size, columns // size
     windows = x[:, : rows * size, : columns * size, :].reshape(
@@ -116,10 +117,11 @@ def lstm(
     gate: str,
     backwards: bool = False,
 ) -> np.ndarray:
-    """Output after the last step of an LSTM (Hochreiter & Schmidhuber 1997, with forget gates), tanh inside.
+    """An LSTM's output after the last step (Hochreiter & Schmidhuber 1997, with forget gates).
 
-    x (samples, steps, features), kernel (features, 4 u), recurrent_kernel (u, 4 u), bias (4 u,); `gate`
-    names the gates' activation; `backwards` reads the steps from last to first. Returns (samples, u).
+    x (samples, steps, features), kernel (features, 4 u), recurrent_kernel (u, 4 u), bias (4 u,);
+    `gate` names the gates' activation; `backwards` reads the steps from last to first. Returns
+    (samples, u).
     """
     gate_function = ACTIVATIONS[gate]
     units = recurrent_kernel.shape[0]
@@ -146,7 +148,7 @@ def bidirectional_lstm(x: np.ndarray, *weights: np.ndarray, gate: str) -> np.nda
 
 
 def categorical_crossentropy(target: np.ndarray, probability: np.ndarray) -> float:
-    """Mean over samples of -sum(target log(probability)), natural logarithm; both (samples, classes)."""
+    """Mean over samples of -sum(target log(probability)); both (samples, classes)."""
     logarithm = np.log(np.clip(probability, CLIP, 1.0 - CLIP))
     return float(-(target * logarithm).sum(axis=-1).mean())
 

@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Union
 
 
 def plain(number: float) -> Union[float, str]:
-    """A number as strict JSON takes it: what is not finite becomes "NaN", "Infinity" or "-Infinity"."""
+    """A number for strict JSON: "NaN", "Infinity" or "-Infinity" if it is not finite."""
     if math.isfinite(number):
         return float(number)
     return "NaN" if math.isnan(number) else ("Infinity" if number > 0 else "-Infinity")
@@ -22,16 +22,17 @@ class Report(object):
         self.facts: Dict[str, Any] = {}
         self._began = self._last = time.perf_counter()
 
-    def check(self, name: str, value: float, limit: float) -> bool:
-        """Record that `value` (a relative error unless the name says otherwise) must not exceed `limit`.
+    def check(self, name: str, value: float, limit: float, case: str) -> bool:
+        """Record that `value` (a relative error, unless the name says otherwise) is within `limit`.
 
-        Returns whether it passed; NaN does not.
+        `case` is what the check belongs to (see needs.py). Returns whether it passed; NaN does not.
         """
         now = time.perf_counter()
         passed = bool(value <= limit)
         self.checks.append(
             {
                 "name": name,
+                "case": case,
                 "value": plain(value),
                 "limit": limit,
                 "passed": passed,

@@ -6,11 +6,11 @@ import numpy as np
 
 
 class ReferenceOptimizer(object):
-    """Applies an optimizer of the tasks' configuration to one array of weights, and keeps its state.
+    """Applies an optimizer to one array of weights and keeps its state.
 
-    specification: name (sgd, rmsprop, adadelta, adam), learning_rate, decay, and rho, epsilon, beta_1,
-    beta_2 where the optimizer has them. Every epsilon stands outside the square root but Adadelta's;
-    the rate of step n (from 0) is learning_rate / (1 + decay n).
+    specification: name (sgd, rmsprop, adadelta, adam), learning_rate, decay, and rho, epsilon,
+    beta_1, beta_2 where the optimizer has them. Every epsilon stands outside the square root but
+    Adadelta's; the rate of step n (from 0) is learning_rate / (1 + decay n).
     """
 
     def __init__(self, specification: Dict[str, Any]) -> None:
@@ -54,7 +54,7 @@ class ReferenceOptimizer(object):
         return result
 
     def _adam(self, gradient: np.ndarray) -> np.ndarray:
-        """Kingma & Ba 2015, in the form of their section 2's last remark (epsilon beside the raw root)."""
+        """Kingma & Ba 2015, as in the last remark of section 2 (epsilon beside the raw root)."""
         beta_1, beta_2 = self.specification["beta_1"], self.specification["beta_2"]
         mean = self._average("mean", beta_1, gradient)
         square = self._average("square", beta_2, gradient**2)
@@ -66,7 +66,7 @@ class ReferenceOptimizer(object):
 def trajectory(
     specification: Dict[str, Any], weights: List[np.ndarray], gradient_at: Any, steps: int
 ) -> List[List[np.ndarray]]:
-    """Weights after each of `steps` steps; `gradient_at(step, weights)` gives the gradients there."""
+    """Weights after each step; `gradient_at(step, weights)` gives the gradients there."""
     optimizers = [ReferenceOptimizer(specification) for _ in weights]
     path = []
     for step in range(steps):

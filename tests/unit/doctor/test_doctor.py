@@ -73,7 +73,7 @@ def test_environment_states(place: Path) -> None:
     soundness.checks_folder().mkdir()
     kept = soundness.checks_folder() / f"{folder.name}-aa.json"
     check = {"name": "adam.step_1", "value": 1.0, "limit": 0.1, "passed": False, "seconds": 0.1}
-    for passed, told in ((True, "engine sound in 1 cases"), (False, "engine UNSOUND: adam")):
+    for passed, told in ((True, "engine sound (cases checked: 1)"), (False, "engine UNSOUND: adam")):
         cases = {"adam": [{**check, "passed": passed}]}
         kept.write_text(json.dumps({"schema": 2, "cases": cases}))
         assert row(project.environments(False), "jax").detail.endswith(told)

@@ -1,4 +1,4 @@
-"""The optimizers' reference steps must be true as well, a forgotten state be seen, and a report tell the truth.
+"""The optimizers' reference steps are right, a forgotten state shows, a report is honest.
 
 NumPy only; no engine is needed.
 """
@@ -11,15 +11,15 @@ import pytest
 
 from experiments.worker.selfcheck import __main__ as command
 from experiments.worker.selfcheck import differences, optimizers, steps
-from experiments.worker.selfcheck.faults import Plant
+from experiments.worker.selfcheck.faults import Fault
 from experiments.worker.selfcheck.report import Report
 
-# ---- optimizers ------------------------------------------------------------------------------------------------
+# ---- optimizers ----------------------------------------------------------------------------------
 
 
 def test_first_steps_have_their_closed_forms():
     slope = np.array([0.3, -2.0])
-    rmsprop, adadelta, adam = (dict(s, decay=0.0) for s in optimizers.SPECIFICATIONS)
+    sgd, rmsprop, adadelta, adam = (dict(s, decay=0.0) for s in optimizers.SPECIFICATIONS)
 
     def moved(specification):
         return steps.ReferenceOptimizer(specification).step(np.zeros(2), slope)
@@ -29,7 +29,7 @@ def test_first_steps_have_their_closed_forms():
         moved(adadelta), -slope * 1e-4 / np.sqrt(0.05 * slope**2 + 1e-8), rtol=1e-12
     )
     np.testing.assert_allclose(moved(adam), -0.001 * np.sign(slope), rtol=1e-5)
-    np.testing.assert_allclose(moved({"name": "sgd", "learning_rate": 0.5}), -0.5 * slope)
+    np.testing.assert_allclose(moved(sgd), -0.01 * slope)
 
 
 def test_adam_is_the_algorithm_of_the_paper():
@@ -72,7 +72,11 @@ def _faulty(specification, change, monkeypatch):
     )
 
 
-@pytest.mark.parametrize("specification", optimizers.SPECIFICATIONS, ids=lambda s: s["name"])
+@pytest.mark.parametrize(
+    "specification",
+    [s for s in optimizers.SPECIFICATIONS if s["name"] != "sgd"],
+    ids=lambda s: s["name"],
+)
 def test_steps_that_forget_their_state_would_be_seen(specification, monkeypatch):
     def forget(patch):
         patch.setattr(
@@ -84,17 +88,22 @@ def test_steps_that_forget_their_state_would_be_seen(specification, monkeypatch)
     assert _faulty(specification, forget, monkeypatch) > 10 * optimizers.LIMIT
 
 
-def test_a_forgotten_decay_would_be_seen(monkeypatch):
-    rmsprop = optimizers.SPECIFICATIONS[0]
+@pytest.mark.parametrize(
+    "specification",
+    [s for s in optimizers.SPECIFICATIONS if s["decay"]],
+    ids=lambda s: s["name"],
+)
+def test_a_forgotten_decay_would_be_seen(specification):
     right, wrong = (
-        optimizers.expected(dict(rmsprop, decay=decay))[-1][1] for decay in (rmsprop["decay"], 0.0)
+        optimizers.expected(dict(specification, decay=decay))[-1][1]
+        for decay in (specification["decay"], 0.0)
     )
     first = optimizers.start()[1]
     assert differences.relative_error(wrong - first, right - first) > 10 * optimizers.LIMIT
 
 
 def test_unseen_words_stay_and_momentum_moves_a_word_seen_before():
-    rmsprop, _, adam = optimizers.SPECIFICATIONS
+    _, rmsprop, _, adam = optimizers.SPECIFICATIONS
     for specification in (rmsprop, adam):
         path = [weights[0] for weights in optimizers.expected(specification)]
         np.testing.assert_array_equal(path[-1][3], optimizers.start()[0][3])
@@ -111,16 +120,16 @@ def test_no_gradient_comes_near_zero(specification):
             assert change.min() > 0.05 * change.max()
 
 
-# ---- report and command ----------------------------------------------------------------------------------------
+# ---- report and command --------------------------------------------------------------------------
 
 
 def test_report_fails_on_nan_and_writes_strict_json(tmp_path, capsys):
     report = Report()
     assert not report.sound  # nothing checked is not sound
-    assert report.check("one", 1e-6, 1e-5)
+    assert report.check("one", 1e-6, 1e-5, "a")
     assert report.sound
-    assert not report.check("two", float("nan"), 1e-5)
-    assert not report.check("three", float("inf"), 1e-5)
+    assert not report.check("two", float("nan"), 1e-5, "a")
+    assert not report.check("three", float("inf"), 1e-5, "b")
     report.facts["versions"] = {"keras": "2.1.6"}
     report.write(str(tmp_path / "out.json"))
     result = json.loads((tmp_path / "out.json").read_text(), parse_constant=pytest.fail)
@@ -131,7 +140,7 @@ def test_report_fails_on_nan_and_writes_strict_json(tmp_path, capsys):
         and result["versions"] == {"keras": "2.1.6"}
         and result["seconds"] >= 0
     )
-    assert set(result["checks"][0]) == {"name", "value", "limit", "passed", "seconds"}
+    assert set(result["checks"][0]) == {"name", "case", "value", "limit", "passed", "seconds"}
     assert list(tmp_path.iterdir()) == [tmp_path / "out.json"]
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
         "ok",
@@ -151,21 +160,21 @@ def test_a_crash_is_told_apart_and_leaves_a_reason(tmp_path, capsys):
 
 def test_unknown_faults_are_refused(tmp_path):
     with pytest.raises(ValueError, match="overtaking_updates"):
-        Plant("moonlight")
+        Fault("moonlight")
     job = tmp_path / "job.json"
     job.write_text("{}")
     assert (
-        command.main([str(job), str(tmp_path / "out.json"), "--plant", "moonlight"])
+        command.main([str(job), str(tmp_path / "out.json"), "--fault", "moonlight"])
         == command.CRASHED
     )
 
 
-def test_without_a_name_nothing_is_planted():
-    plant, marker, specification = Plant(), object(), {"name": "adam", "learning_rate": 1.0}
-    assert plant.layer(None, "dense.relu", marker) is marker
-    assert plant.loss(None, "binary_crossentropy") == "binary_crossentropy"
+def test_without_a_name_nothing_is_injected():
+    fault, marker, specification = Fault(), object(), {"name": "adam", "learning_rate": 1.0}
+    assert fault.layer(None, "dense.relu", marker) is marker
+    assert fault.loss(None, "binary_crossentropy") == "binary_crossentropy"
     assert (
-        plant.optimizer(specification) is specification
-        and plant.learning("cnn", specification) is specification
+        fault.optimizer(specification) is specification
+        and fault.learning("cnn", specification) is specification
     )
-    assert plant.planted == 0
+    assert fault.injected == 0
