@@ -21,7 +21,7 @@ _TOLD = (
     "device_kind",
     "place_host",
     "protocol_id",
-    "keras_generation",
+    "place_generation",
     "profile",
     "threads",
     "data_source",
@@ -91,6 +91,8 @@ def placed(
         source_name=frame["published_source"].where(published, "measured").fillna("measured"),
         place_host=frame["host"].where((frame["device_kind"] != "gpu") & (not pool_hosts)),
         work_key=work,
+        # By work, a condition has stacks of several generations.
+        place_generation=None if by_work else frame["keras_generation"],
     )
     key = frame["task"].fillna("")
     for column in _KEYS:
@@ -167,7 +169,7 @@ def _place(row: dict[Any, Any]) -> Place:
         kind=_text(row["device_kind"]),
         host=_text(row["place_host"]),
         protocol=_text(row["protocol_id"]),
-        generation=_text(row["keras_generation"]),
+        generation=_text(row["place_generation"]),
         profile=_text(row["profile"]),
         threads=_text(row["threads"]),
         data=_text(row["data_source"]),

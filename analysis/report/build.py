@@ -15,13 +15,14 @@ from analysis.compare.marks import LEGEND
 from analysis.output import write as write_file
 from analysis.published import page_2017
 from analysis.published.errata import errata
-from analysis.report import curves, headline, history, links, plots, runs, speed
+from analysis.report import curves, headline, history, links, plots, runs, speed, top
 from analysis.report.findings import measured_findings
 from analysis.report.page import FigureBlock, Notice, Page, Sentence, Step, render
 from analysis.report.palette import styles
 from analysis.store.epochs import read as read_epochs
 from analysis.store.read import Reading
 from analysis.store.select import Choice
+from analysis.tables.answer import answers_of
 from analysis.tables.build import by_task, wide
 from analysis.tables.model import Document, Section
 from experiments.tracking.store import redacted, sqlite_path
@@ -111,19 +112,26 @@ def _with_lists(page: Page, own: "pd.DataFrame", ui: str | None) -> Page:
 def _with_measured(
     page: Page, reading: Reading, own: "pd.DataFrame", then: "pd.DataFrame", ui: str | None
 ) -> Page:
-    """The page with what measured runs say: laid out once for answers, findings, tables, plots."""
+    """The page with what measured runs say: laid out by work for the answer, by protocol for the
+    tables.
+    """
     if own.empty:
         return replace(page, figures=_figures(reading, [], then))
-    laid_out = board(own, Choice())
-    settings = scenarios.settings(laid_out)
-    found = measured_findings(laid_out)
+    by_protocol, by_work = board(own, Choice()), board(own, Choice(), by_work=True)
+    settings = scenarios.settings(by_work)
+    found = measured_findings(by_work)
+    experiment = str(own["experiment_id"].iloc[0])
+    with plots.drawing():
+        look = styles(set(own["backend"]))
+        overviews = top.overviews(answers_of(by_work), look, ui, experiment)
     return replace(
         page,
+        overviews=overviews,
         overall=headline.overall(found),
         answers=headline.answers(settings, ui),
-        findings=headline.by_kind(found),
-        tables=by_task(laid_out).sections(),
-        wide=wide(laid_out).sections(),
+        findings=headline.by_task(found),
+        tables=by_task(by_protocol).sections(),
+        wide=wide(by_protocol).sections(),
         figures=_figures(reading, settings, then),
     )
 

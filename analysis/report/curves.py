@@ -30,7 +30,9 @@ _LABELS = {
 
 
 def chosen(all_settings: Sequence[Setting]) -> list[str]:
-    """Ids of the runs whose curves are drawn: the newest that count of every backend in every place."""
+    """Ids of the runs whose curves are drawn: the newest that count of every backend in every
+    place.
+    """
     members = [member for setting in all_settings for member in setting.members if member.times]
     return [run_id for member in members for run_id in member.sample.ids()[-MAX_RUNS:]][:MAX_TOTAL]
 
@@ -40,7 +42,8 @@ def blocks(
 ) -> tuple[FigureBlock, FigureBlock]:
     """Learning curves, and quality against wall time.
 
-    epochs: rows of `analysis.store.columns.EPOCH_COLUMNS` of the chosen runs; runs without rows are left out.
+    epochs: rows of `analysis.store.columns.EPOCH_COLUMNS` of the chosen runs; runs without rows are
+    left out.
     """
     learning: list[Panel] = []
     timing: list[Panel] = []

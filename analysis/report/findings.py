@@ -1,7 +1,7 @@
 """Sentences that the numbers support, each with its arithmetic, its count of runs and its caveats.
 
-A difference is claimed only where `analysis.compare.statistics.compare` shows one; one or two runs are told as what they
-are. What is wrong on the page of 2017 comes from `analysis.published.errata`.
+A difference is claimed only where `analysis.compare.statistics.compare` shows one; one or two runs
+are told as what they are. What is wrong on the page of 2017 comes from `analysis.published.errata`.
 """
 
 import json
@@ -54,7 +54,9 @@ _NOISE = {
 
 @dataclass(frozen=True)
 class Finding:
-    """kind: one of the words above. runs: how many stand behind it. shown: a difference that was shown."""
+    """kind: one of the words above. runs: how many stand behind it. shown: a difference that was
+    shown.
+    """
 
     kind: str
     text: str
@@ -73,16 +75,17 @@ class Finding:
 
 
 def findings(frame: "pd.DataFrame", choice: Choice | None = None) -> list[Finding]:
-    """Everything worth saying about the chosen runs, most general first; UserError where there are none.
+    """Everything worth saying about the chosen runs, most general first; UserError where there are
+    none.
 
-    choice: as for the tables; source "all" also brings the errata of 2017 where published results are there.
+    choice: as for the tables; source "all" also brings the errata of 2017 where published results
+    are there.
     """
     choice = choice or Choice(source="all")
     found: list[Finding] = []
     try:
-        laid_out = board(
-            frame, Choice("standard", "measured", choice.profile, choice.sweep, choice.pool_hosts)
-        )
+        measured = Choice("tasks", "measured", choice.profile, choice.sweep, choice.pool_hosts)
+        laid_out = board(frame, measured, by_work=True)
     except UserError:
         if choice.source == "measured" or choice.profile or choice.sweep:
             raise
@@ -175,12 +178,17 @@ def _speed(task: str, place: Place, where: str, samples: dict[str, Sample]) -> I
     if len(ranked) < 2:
         return
     best, winner = ranked[0]
-    for other, sample in ranked[1:]:
-        yield _pair(task, place, where, (best, winner), (other, sample))
+    for rank, (other, sample) in enumerate(ranked[1:]):
+        yield _pair(task, place, where, (best, winner), (other, sample), rank == 0)
 
 
 def _pair(
-    task: str, place: Place, where: str, fast: tuple[str, Sample], slow: tuple[str, Sample]
+    task: str,
+    place: Place,
+    where: str,
+    fast: tuple[str, Sample],
+    slow: tuple[str, Sample],
+    next_best: bool,
 ) -> Finding:
     values = [sample.values(STEADY) for _, sample in (fast, slow)]
     compared = compared_to(slow[1], fast[1], STEADY)
@@ -196,7 +204,8 @@ def _pair(
     title = task_title(task)
     if compared.verdict == statistics.HIGHER and compared.interval is not None:
         times = _with_bounds(compared.ratio, compared.interval)
-        text = f"{on}{fastest} is {times} faster than {slowest} on {title} ({_count(runs)})."
+        rival = f"the next best, {slowest}," if next_best else slowest
+        text = f"{on}{fastest} is {times} faster than {rival} on {title} ({_count(runs)})."
         return Finding(SPEED, text, arithmetic, sum(runs), caveats, task, where, shown=True)
     if compared.verdict == statistics.TIE and compared.interval is not None:
         bounds = f"[{significant(compared.interval.low)}, {significant(compared.interval.high)}]"
@@ -224,7 +233,9 @@ def _times(ratio: float, digits: int | None = None) -> str:
 
 
 def _with_bounds(ratio: float, interval: statistics.Interval) -> str:
-    """ "2.1× [1.9, 2.3]": two significant digits, three where two would hide the interval or what is claimed."""
+    """ "2.1× [1.9, 2.3]": two significant digits, three where two would hide the interval or what
+    is claimed.
+    """
     hidden = significant(interval.low, 2) == significant(interval.high, 2)
     digits = 3 if ratio < 1.5 or hidden else 2
     return f"{_times(ratio, digits)} [{significant(interval.low, digits)}, {significant(interval.high, digits)}]"
@@ -320,10 +331,9 @@ def _devices(laid_out: Board) -> Iterator[Finding]:
     by_work: dict[tuple[str, str, str], list[tuple[Place, Sample]]] = {}
     for (key, backend), sample in laid_out.samples.items():
         place = laid_out.places[key]
-        if sample.valid and len(sample.values(STEADY)) and place.protocol:
-            by_work.setdefault((key.split("|")[0], backend, place.protocol), []).append(
-                (place, sample)
-            )
+        if sample.valid and len(sample.values(STEADY)) and place.identity:
+            work = place.identity.partition("/")[0]
+            by_work.setdefault((place.task, backend, work), []).append((place, sample))
     for (task, backend, _), members in by_work.items():
         members.sort(key=lambda item: statistics.median(item[1].values(STEADY)))
         (fast_place, fast), *rest = members

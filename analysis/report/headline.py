@@ -1,4 +1,6 @@
-"""The report's first words: which backend, on which device, for which network, and can it be trusted."""
+"""The report's first words: which backend, on which device, for which network, and can it be
+trusted.
+"""
 
 import math
 from collections import Counter
@@ -11,7 +13,7 @@ from analysis.numbers import significant
 from analysis.report import links
 from analysis.report.findings import OVERALL, Finding
 from analysis.report.page import Answer, Sentence, SentenceGroup, Verdict
-from analysis.titles import backend_title, counted
+from analysis.titles import backend_title, counted, task_title
 from experiments import names
 
 if TYPE_CHECKING:
@@ -47,12 +49,10 @@ def _verdict(
     runs = pd.concat([member.frame for member in members], ignore_index=True)
     newest = [member.sample.ids()[-1] for member in members if member.sample.ids()]
     link = links.compare_page(ui, str(runs["experiment_id"].iloc[0]), newest)
-    generation = members[0].place.generation
-    keras = f"Keras {generation}: " if generation else ""
     if not valid:
-        return Verdict(f"{keras}no run that counts.", "no answer", unfinished(runs) + ".", link)
+        return Verdict("No run that counts.", "no answer", unfinished(runs) + ".", link)
     return Verdict(
-        keras + _speed(valid), _trust(valid, runs), _reasons(setting, members, valid, runs), link
+        _speed(valid), _trust(valid, runs), _reasons(setting, members, valid, runs), link
     )
 
 
@@ -113,7 +113,7 @@ def _trust(valid: Sequence[Member], runs: "pd.DataFrame") -> str:
     fewest = min(len(member.times) for member in valid)
     flagged = runs[runs["state"] == names.FINISHED]["flags"].fillna("").ne("")
     if len(valid) < 2:
-        return "nothing to compare"
+        return "one backend"
     if fewest < FEW_RUNS:
         return "a first look"
     if flagged.mean() > 0.5:
@@ -168,15 +168,8 @@ def _quality(members: Sequence[Member]) -> list[str]:
     ]
 
 
-_KINDS = {
-    "speed": "Speed",
-    "quality": "Quality",
-    "device": "Devices",
-    "compile": "Compilation",
-    "trouble": "What went wrong",
-    "caveat": "Caveats",
-}
-_FIRST = 12  # findings of one kind that are not folded away
+_OTHERS = {"device": "Devices", "trouble": "What went wrong", "caveat": "Caveats"}
+_FIRST = 3  # findings of one kind that are not folded away
 
 
 def overall(found: Sequence[Finding]) -> list[str]:
@@ -184,19 +177,24 @@ def overall(found: Sequence[Finding]) -> list[str]:
     return [finding.text for finding in found if finding.kind == OVERALL]
 
 
-def by_kind(found: Sequence[Finding]) -> list[SentenceGroup]:
-    """Findings by kind; differences that were shown come first.
+def by_task(found: Sequence[Finding]) -> list[SentenceGroup]:
+    """Findings by task, the one that matters first: the fastest against the next best.
 
-    Means over all tasks are left out: the page begins with them (`overall`).
+    Devices, troubles and caveats follow. Means over all tasks are left out: the page begins with
+    them (`overall`).
     """
-    kinds: dict[str, list[Sentence]] = {}
-    for one in sorted(found, key=lambda finding: not finding.shown):
+    groups: dict[str, list[Sentence]] = {}
+    for one in found:
+        if one.kind == OVERALL:
+            continue
+        title = _OTHERS.get(one.kind) or (task_title(one.task) if one.task else one.kind)
         detail = "; ".join(part for part in (one.arithmetic, *one.caveats) if part)
-        kinds.setdefault(one.kind, []).append(Sentence(one.text, detail))
-    kinds.pop(OVERALL, None)
-    order = [*_KINDS, *(kind for kind in kinds if kind not in _KINDS)]
-    return [
-        SentenceGroup(_KINDS.get(kind, kind), kinds[kind][:_FIRST], kinds[kind][_FIRST:])
-        for kind in order
-        if kind in kinds
-    ]
+        groups.setdefault(title, []).append(Sentence(one.text, detail))
+    last = [title for title in _OTHERS.values() if title in groups]
+    order = [*(title for title in groups if title not in last), *last]
+    return [SentenceGroup(title, *_split(title, groups[title])) for title in order]
+
+
+def _split(title: str, sentences: list[Sentence]) -> tuple[list[Sentence], list[Sentence]]:
+    count = _FIRST if title in _OTHERS.values() else 1
+    return sentences[:count], sentences[count:]

@@ -1,6 +1,8 @@
-"""The report's figure of 2017 against today: training throughput as 2017 measured it, place by place.
+"""The report's figure of 2017 against today: training throughput as 2017 measured it, place by
+place.
 
-Devices, engines and Keras all changed in between, so nothing is divided here: the marks stand beside each other.
+Devices, engines and Keras all changed in between, so nothing is divided here: the marks stand
+beside each other.
 """
 
 import json
@@ -18,8 +20,9 @@ from analysis.titles import TASKS, backend_title, ordered, task_title
 if TYPE_CHECKING:
     import pandas as pd
 
-# Training samples per epoch in 2017, when all were used: the data sets' sizes, and for text generation the windows of
-# 40 characters with step 3 that Keras' example makes of nietzsche.txt (it held nothing out).
+# Training samples per epoch in 2017, when all were used: the data sets' sizes, and for text
+# generation the windows of 40 characters with step 3 that Keras' example makes of nietzsche.txt (it
+# held nothing out).
 SAMPLES_2017 = {
     "mnist_mlp": 60_000,
     "mnist_cnn": 60_000,
@@ -31,7 +34,9 @@ SAMPLES_2017 = {
 
 
 def published(frame: "pd.DataFrame") -> tuple["pd.DataFrame", bool]:
-    """The published results as rows of the tidy table, and whether the store has them; else those of this package."""
+    """The published results as rows of the tidy table, and whether the store has them; else those
+    of this package.
+    """
     import pandas as pd
 
     from analysis.published.results import results
@@ -158,7 +163,9 @@ def _measured_places(some: Sequence[Setting]) -> list[tuple[str, list[plots.Poin
 
 
 def _rate(member: Member) -> float:
-    """Training samples per second of a whole mean epoch, the median over runs; 0 where it is not known."""
+    """Training samples per second of a whole mean epoch, the median over runs; 0 where it is not
+    known.
+    """
     from analysis.compare.measures import MEAN_EPOCH
     from analysis.compare.statistics import median
 

@@ -8,9 +8,11 @@ from experiments.errors import ConfigError
 
 
 def ui_address(given: str | None, tracking_uri: str) -> str | None:
-    """Where MLflow's UI is: the address given, else the tracking server's own; None where there is no server.
+    """Where MLflow's UI is: the address given, else the tracking server's own; None where there is
+    no server.
 
-    User names and passwords in an address stay out of it. Raises ConfigError for what is no http(s) address.
+    User names and passwords in an address stay out of it. Raises ConfigError for what is no http(s)
+    address.
     """
     if given is None and not tracking_uri.startswith(("http://", "https://")):
         return None

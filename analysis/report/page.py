@@ -42,6 +42,17 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Overview:
+    """What the runs of one place say: two grids, a drawing (an SVG element) and what to mind."""
+
+    place: str
+    speed: Table
+    picture: str
+    quality: Table
+    caveats: Sequence[str]
+
+
+@dataclass(frozen=True)
 class Sentence:
     """A statement and what stands behind it."""
 
@@ -112,6 +123,7 @@ class Page:
     title: str = "Keras backend benchmark"
     scope: str = ""
     warnings: Sequence[Notice] = ()
+    overviews: Sequence[Overview] = ()
     overall: Sequence[str] = ()
     answers: Sequence[Answer] = ()
     remarks: Sequence[str] = ()

@@ -1,8 +1,8 @@
 """Which colour, marker and dash each backend is drawn with: told apart without seeing colours.
 
-Standard library only. Colours are those of Okabe and Ito, "Color Universal Design" (2008), which people with
-every common kind of colour blindness tell apart; yellow and black are left out, since one vanishes on white
-and the other on black.
+Standard library only. Colours are those of Okabe and Ito, "Color Universal Design" (2008), which
+people with every common kind of colour blindness tell apart; yellow and black are left out, since
+one vanishes on white and the other on black.
 """
 
 from collections.abc import Iterable
@@ -45,8 +45,8 @@ def known_backends() -> list[str]:
 def styles(backends: Iterable[str]) -> dict[str, Style]:
     """One style for each backend, no two alike for up to 42.
 
-    Backends of the configuration come first and by name, so that reports of one checkout agree on colours,
-    whichever backends each holds.
+    Backends of the configuration come first and by name, so that reports of one checkout agree on
+    colours, whichever backends each holds.
     """
     known = known_backends()
     extra = sorted(set(backends) - set(known))

@@ -1,7 +1,7 @@
 """Drawings of the report, one panel each: from plain numbers to matplotlib figures.
 
-A panel is narrow enough for a phone; a figure of the report is several of them. What is drawn was computed
-elsewhere. Backends differ in colour, marker and dash at once (`analysis.report.palette`).
+A panel is narrow enough for a phone; a figure of the report is several of them. What is drawn was
+computed elsewhere. Backends differ in colour, marker and dash at once (`analysis.report.palette`).
 """
 
 import math
@@ -25,8 +25,8 @@ LOG_FROM = 6.0  # largest / smallest value from which an axis is logarithmic
 class Sample:
     """The runs of one backend in a panel.
 
-    values: one figure per run, in seconds. open_: whether a run's dot is drawn open (flagged or diverged).
-    centre, low, high: median and interval where enough runs stand behind one.
+    values: one figure per run, in seconds. open_: whether a run's dot is drawn open (flagged or
+    diverged). centre, low, high: median and interval where enough runs stand behind one.
     """
 
     label: str
@@ -120,9 +120,11 @@ def dots(samples: Sequence[Sample], styles: Mapping[str, Style], label: str) -> 
 def places(
     rows: Sequence[tuple[str, Sequence[Point]]], styles: Mapping[str, Style], label: str
 ) -> "Figure":
-    """One row per place, in it a mark for each backend: open where it is doubtful. An empty row parts two groups.
+    """One row per place, in it a mark for each backend: open where it is doubtful. An empty row
+    parts two groups.
 
-    Places have long names: they stand above their marks, so that a narrow panel keeps its width for the axis.
+    Places have long names: they stand above their marks, so that a narrow panel keeps its width for
+    the axis.
     """
     figure, axes = _panel(0.75 + 0.42 * len(rows))
     for row, (name, points) in enumerate(rows):
@@ -166,7 +168,9 @@ def _spread(count: int) -> list[float]:
 
 
 def _scale(axes: "Axes", axis: str, values: Sequence[float], label: str) -> None:
-    """A linear axis from zero, or a logarithmic one where the values differ by much; its label says which."""
+    """A linear axis from zero, or a logarithmic one where the values differ by much; its label says
+    which.
+    """
     from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
     known = [value for value in values if math.isfinite(value) and value > 0]
@@ -283,7 +287,9 @@ def heat_map(
 
 
 def _shade(ratio: float) -> tuple[str, str]:
-    """Fill and ink of a ratio: cividis, lightest for 1 and darkest from 10 on, the same scale in every map."""
+    """Fill and ink of a ratio: cividis, lightest for 1 and darkest from 10 on, the same scale in
+    every map.
+    """
     from matplotlib import colormaps
     from matplotlib.colors import to_hex
 

@@ -56,7 +56,9 @@ class Inventory:
 
 
 def build(frame: "pd.DataFrame", ui: str | None, remark: str) -> Inventory:
-    """Lists of the runs in `frame`, measured ones; `remark` says where the rows are that do not fit on a page."""
+    """Lists of the runs in `frame`, measured ones; `remark` says where the rows are that do not fit
+    on a page.
+    """
     if frame.empty:
         return Inventory(None, None, [], [])
     measured = frame.copy()

@@ -1,4 +1,6 @@
-"""The report's figures of speed: every run's epoch time, and the map of ratios; each with its table."""
+"""The report's figures of speed: every run's epoch time, and the map of ratios; each with its
+table.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -129,7 +131,9 @@ def _time_row(setting: Setting, member: Member) -> list[Cell]:
 
 @dataclass(frozen=True)
 class Ratio:
-    """A backend's median time over that of the fastest in its place; None where its runs do not count."""
+    """A backend's median time over that of the fastest in its place; None where its runs do not
+    count.
+    """
 
     task: str
     where: str
@@ -186,7 +190,9 @@ def by_map(found: Sequence[Ratio]) -> dict[str, list[Ratio]]:
 
 
 def ratio_maps(all_settings: Sequence[Setting]) -> FigureBlock:
-    """Tasks × backends: how many times the fastest one's median; one map per device, kind of work and Keras."""
+    """Tasks × backends: how many times the fastest one's median; one map per device, kind of work
+    and Keras.
+    """
     found = [ratio for setting in all_settings for ratio in ratios(setting)]
     maps = by_map(found)
     drawn = [
@@ -231,7 +237,6 @@ def _map_name(setting: Setting, member: Member) -> str:
         place.profile,
         f"{place.threads} threads" if place.threads else "",
         "SYNTHETIC data" if setting.synthetic else f"{place.data} data" if place.data else "",
-        f"Keras {place.generation}" if place.generation else "",
     ]
     return ", ".join(part for part in parts if part)
 

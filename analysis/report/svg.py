@@ -1,7 +1,7 @@
 """A matplotlib figure as an SVG element that can stand in an HTML page, light or dark.
 
-Text stays text, colours of ink, grid and paper become the page's CSS variables, and ids are made unique, since all
-SVGs of one page share one space of ids.
+Text stays text, colours of ink, grid and paper become the page's CSS variables, and ids are made
+unique, since all SVGs of one page share one space of ids.
 """
 
 import io
@@ -67,7 +67,8 @@ def element(figure: "Figure", name: str, title: str, description: str) -> str:
     """
     buffer = io.StringIO()
     with warnings.catch_warnings():
-        # Labels that leave no room for their axes are clipped by the page, and told in the table beside it.
+        # Labels that leave no room for their axes are clipped by the page, and told in the table
+        # beside it.
         warnings.filterwarnings("ignore", "constrained_layout not applied", UserWarning)
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     root = ET.fromstring(buffer.getvalue())
@@ -91,7 +92,9 @@ def _drop(root: ET.Element, tags: set[str]) -> None:
 
 
 def _rename_ids(root: ET.Element, name: str) -> None:
-    """Keep only ids that something refers to, under short names of this figure's own; links without XLink."""
+    """Keep only ids that something refers to, under short names of this figure's own; links without
+    XLink.
+    """
     used: dict[str, str] = {}
     for node in root.iter():
         link = node.attrib.pop(f"{{{_XLINK}}}href", None)
@@ -109,7 +112,9 @@ def _rename_ids(root: ET.Element, name: str) -> None:
 
 
 def _lean(value: str) -> str:
-    """An attribute in the page's colours, without needless digits, and without a font: the page sets it."""
+    """An attribute in the page's colours, without needless digits, and without a font: the page
+    sets it.
+    """
     value = _FONT.sub("", _DECIMALS.sub(r"\1", value))
     for colour, variable in _VARIABLES.items():
         value = value.replace(colour, variable)

@@ -103,7 +103,7 @@ def percentage(text: str) -> float:
 class Choice:
     """Which runs, and how they are laid out."""
 
-    view: str = "standard"
+    view: str = "tasks"
     source: str = "measured"
     profile: str | None = None
     sweep: str | None = None
@@ -133,7 +133,7 @@ def select(frame: "pd.DataFrame", choice: Choice) -> "pd.DataFrame":
     return chosen
 
 
-def choice_of(options: dict[str, Any], view: str = "standard") -> Choice:
+def choice_of(options: dict[str, Any], view: str = "tasks") -> Choice:
     """The choice that a command line makes."""
     return Choice(
         view, options["source"], options["profile"], options["sweep"], options["pool_hosts"]

@@ -57,7 +57,7 @@ def compiled(text: str, folder: Path, compiler: list[str]) -> str:
     return log
 
 
-@pytest.mark.parametrize("view", ["standard", "wide"])
+@pytest.mark.parametrize("view", ["tasks", "wide"])
 def test_tables_of_awkward_names_compile(
     view: str,
     command: Command,

@@ -64,7 +64,7 @@ def same_as_recorded(text: str, name: str) -> None:
     assert text == path.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(("view", "form"), [("standard", "md"), ("wide", "md"), ("2017", "csv")])
+@pytest.mark.parametrize(("view", "form"), [("tasks", "md"), ("wide", "md"), ("2017", "csv")])
 def test_tables_are_as_recorded(uri: str, view: str, form: str) -> None:
     document = build(read.read(uri).frame, Choice(view=view))
     same_as_recorded(render(document, form), f"planted_{view}.{form}")
