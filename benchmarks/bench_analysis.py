@@ -1,14 +1,15 @@
 """What reading a large store costs: `make bench-analysis`.
 
-Makes a SQLite store of planted runs in a temporary folder and measures, each in a process of its own:
+Makes a SQLite store of planted runs in a temporary folder and measures, each in its own process:
 
 * bare: `mlflow.search_runs` of all runs, what anybody would write;
 * cold: the tidy table without a cache, in proportion to bare;
-* warm: the tidy table from the cache and all tables, in a process that has imported nothing yet, and in one that has;
-* updated: the same after one run was deleted, one re-tagged and 36 added;
+* warm: the tidy table from the cache and all tables, in a process that has imported nothing yet,
+  and in one that has;
+* changed: the same after one run was deleted, one re-tagged and 36 added: the store is read whole;
 * the peak memory of each.
 
-Wall time on a busy machine says little: processor seconds stand beside it.
+Wall time on a busy machine says little, so processor seconds are printed too.
 """
 
 import argparse
@@ -29,15 +30,16 @@ import json, os, resource, sys, time
 sys.path.insert(0, {root!r})
 wall, cpu = time.perf_counter(), time.process_time()
 {body}
-print(json.dumps({{"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu, "rows": rows, "how": how,
-                  "process_cpu": time.process_time(),
+print(json.dumps({{"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu,
+                  "rows": rows, "how": how, "process_cpu": time.process_time(),
                   "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}}))
 """
 _TABLES = """
-from analysis import store
-from analysis.tables import Choice, build
-reading = store.read({uri!r})
-for view in ("standard", "2017", "wide"):
+from analysis.store.read import read
+from analysis.store.select import Choice
+from analysis.tables.build import build
+reading = read({uri!r})
+for view in ("tasks", "2017", "wide"):
     build(reading.frame, Choice(view=view))
 rows, how = len(reading.frame), reading.how
 """
@@ -46,26 +48,28 @@ BODIES = {
 import mlflow
 mlflow.set_tracking_uri({uri!r})
 wall, cpu = time.perf_counter(), time.process_time()
-rows, how = len(mlflow.search_runs(experiment_names=["keras-backend-benchmark"])), "mlflow.search_runs"
+how = "mlflow.search_runs"
+rows = len(mlflow.search_runs(experiment_names=["keras-backend-benchmark"]))
 """,
     "cold": """
 import mlflow, pandas
-from analysis import store
+from analysis.store.read import read
 wall, cpu = time.perf_counter(), time.process_time()
-reading = store.read({uri!r}, refresh=True)
+reading = read({uri!r}, refresh=True)
 rows, how = len(reading.frame), reading.how
 """,
     "warm, from nothing": _TABLES,
-    "warm, imported": "import pandas, pyarrow.parquet, scipy.special, analysis.tables.build, analysis.tables.wide, analysis.store.read\n"
+    "warm, imported": "import pandas, pyarrow.parquet, scipy.special\n"
+    "import analysis.tables.build, analysis.store.read\n"
     "wall, cpu = time.perf_counter(), time.process_time()\n" + _TABLES,
-    "updated": _TABLES,
+    "changed": _TABLES,
 }
 
 
 def make_store(path: Path, count: int) -> None:
-    """A store of `count` runs: sweeps of six tasks on six backends, five repetitions, two devices."""
+    """A store of `count` runs: six tasks, six backends, five repetitions, two devices."""
     sys.path.insert(0, str(ROOT))
-    from tests import planted
+    from tests.support import planted
 
     planted.create(path)
     runs: list[planted.Planted] = []
@@ -82,9 +86,9 @@ def make_store(path: Path, count: int) -> None:
 def change_store(path: Path, uri: str) -> None:
     """Delete a run, re-tag another, add a small sweep."""
     sys.path.insert(0, str(ROOT))
-    from analysis.store import read
-    from analysis.store.read import open_client
-    from tests import planted
+    from analysis.store.read import read
+    from experiments.tracking.store import open_client
+    from tests.support import planted
 
     ids = list(read(uri).frame["run_id"])
     client = open_client(uri)
@@ -111,8 +115,8 @@ def measure(name: str, uri: str, cache: Path) -> dict[str, object]:
         raise SystemExit(f"{name}: {done.stderr[-2000:]}")
     found: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
     print(
-        f"{name:20} {found['wall']:8.2f} s wall {found['cpu']:8.2f} s cpu {found['megabytes']:7.0f} MB  "
-        f"{found['rows']} runs, {found['how']}",
+        f"{name:20} {found['wall']:8.2f} s wall {found['cpu']:8.2f} s cpu "
+        f"{found['megabytes']:7.0f} MB  {found['rows']} runs, {found['how']}",
         flush=True,
     )
     return found
@@ -127,7 +131,7 @@ def best_of(times: int, name: str, uri: str, cache: Path) -> dict[str, object]:
 
 
 def main() -> int:
-    """Measure, print, and return 1 where a goal is missed."""
+    """Measure, print, and return 1 if a goal is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--runs", type=int, default=10_000, help="default: 10000")
     count = parser.parse_args().runs
@@ -143,11 +147,11 @@ def main() -> int:
         results = {
             name: best_of(WARM_TIMES if name.startswith("warm") else 1, name, uri, cache)
             for name in BODIES
-            if name != "updated"
+            if name != "changed"
         }
         with multiprocessing.get_context("spawn").Pool(1) as changer:
             changer.apply(change_store, (path, uri))
-        results["updated"] = measure("updated", uri, cache)
+        results["changed"] = measure("changed", uri, cache)
     return report(results)
 
 

@@ -4,12 +4,18 @@ import base64
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.chromium import FLAGS, Browser, found
+
+# Hypothesis' plugin imports it when a session ends, and trio, which Selenium needs, then warns.
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import hypothesis  # noqa: F401
 
 
 @pytest.fixture(scope="session")
@@ -73,7 +79,7 @@ def picture(page: Browser, pictures: Path) -> Callable[[str], Path]:
 def store(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A store of a small sweep, with runs that failed, diverged, go on, are flagged or trained on synthetic data."""
     from experiments import names
-    from tests import planted_journals as journals
+    from tests.support import planted_journals as journals
 
     evil = "<script>document.title = 'broken into'</script>"
     planted = [
