@@ -1,4 +1,4 @@
-"""Train one task on one backend: `python experiments/train.py task=mnist_mlp backend=cntk profile=quick`."""
+"""Train one task on one backend: `python experiments/train.py task=mnist_mlp backend=cntk`."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a person sees during a run: plain lines, since a redrawn display would use a measured core."""
+"""What a person sees during a run: plain lines, as a live display would use a measured core."""
 
 import contextlib
 import os
@@ -64,7 +64,7 @@ class Terminal(Quiet):
 
 
 def say(text: str, stream: TextIO | None = None) -> None:
-    """Print a line at once. If the pipe or terminal is closed, the line is lost; nothing is raised."""
+    """Print a line and flush. Into a closed pipe or terminal it is lost; nothing is raised."""
     if stream is not None:
         _write("", sys.stdout)  # flushes: lines appear in the order in which they were printed
     _write(f"{text}\n", stream or sys.stdout)

@@ -1,6 +1,6 @@
 """Checks of a composed configuration that types cannot express; each message is one line.
 
-`hydra` refuses unknown keys and groups itself; here values meet their ranges.
+Hydra itself refuses unknown keys and groups; here values are checked against their ranges.
 """
 
 import math
@@ -22,7 +22,7 @@ QUALITY_METRICS = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 
 def check(config: RunConfig) -> RunConfig:
-    """Raise ConfigError at the first value that cannot be run; returns the configuration otherwise."""
+    """Return the configuration; ConfigError for the first value that cannot be run."""
     _whole(config.epochs, "epochs", minimum=1)
     _whole(config.batch, "batch", minimum=1)
     _share(config.fraction, "fraction")

@@ -12,7 +12,7 @@ _PLAIN_CHOICES = re.compile(r"^([a-z]+)=([A-Za-z0-9_.,-]*)$")
 
 
 def refuse_unknown_choices(arguments: list[str]) -> None:
-    """Refuse `task=nope` and name the choices at once, before Hydra is imported (a second later)."""
+    """Refuse `task=nope` and name the choices, without the second that importing Hydra takes."""
     for argument in arguments:
         match = _PLAIN_CHOICES.match(argument)
         if not match or match.group(1) not in GROUPS:
@@ -57,7 +57,8 @@ def register_schema(schema: type[RunConfig]) -> None:
     """Register with Hydra the types that conf/base.yaml is checked against."""
     from hydra.core.config_store import ConfigStore
 
-    # The presets of launchers have the names of their plugins, so that hydra/launcher=joblib finds them.
+    # The presets of launchers have the names of their plugins, so that hydra/launcher=joblib finds
+    # them.
     message = r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema"
     warnings.filterwarnings("ignore", message)
     ConfigStore.instance().store(name="schema", node=schema)

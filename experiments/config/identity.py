@@ -44,7 +44,7 @@ def work(config: RunConfig, data_digest: str, threads: int) -> dict[str, Any]:
 
 
 def comparable_model(config: RunConfig) -> dict[str, Any]:
-    """The model's hyper-parameters, less what has no meaning under the backend's Keras generation."""
+    """The model's hyper-parameters that have a meaning under the backend's Keras generation."""
     model = config.model()
     if config.backend.keras_generation >= 3:
         model.pop("implementation", None)
@@ -52,7 +52,7 @@ def comparable_model(config: RunConfig) -> dict[str, Any]:
 
 
 def rnn_path(config: RunConfig) -> str | None:
-    """How recurrent layers are computed: `implementation` under Keras 2, the generic cell under Keras 3."""
+    """How recurrent layers are computed: Keras 2's `implementation`, or Keras 3's generic cell."""
     model = config.model()
     if "recurrent_activation" not in model:
         return None
@@ -68,7 +68,7 @@ def seed(task: str, repetition: int) -> int:
 
 
 def backend_settings(config: RunConfig) -> dict[str, Any]:
-    """What tells two runs of one backend apart: its settings, its variables, and an interpreter that a user named."""
+    """What distinguishes runs of one backend: settings, variables, the user's interpreter."""
     backend = config.backend
     named = {"python": backend.python} if backend.python else {}
     return flat(
@@ -91,7 +91,7 @@ def flat(tree: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def plan(config: RunConfig) -> dict[str, Any]:
-    """What decides whether a run that came to its end also did what was planned (summary.verdict)."""
+    """What journal.figures needs to judge whether a finished run did what was planned."""
     budget, quality = config.budget(), config.task.quality
     return {
         "epochs": budget.epochs,

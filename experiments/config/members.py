@@ -1,6 +1,6 @@
 """The only reader of the files in conf/: which members a group has, their titles and contents.
 
-Hydra composes runs; this is for everything that must not wait for Hydra. PyYAML only.
+Hydra composes runs; this is for everything that need not wait for Hydra. PyYAML only.
 """
 
 from functools import cache
@@ -28,7 +28,7 @@ def choices(group: str) -> list[str]:
 
 @cache
 def read(group: str, name: str) -> dict[str, Any]:
-    """A member's file as plain data, before Hydra composes it. ConfigError if it is not a mapping."""
+    """A member's file as plain data, not composed. ConfigError if it is not a mapping."""
     return _mapping(conf() / group / f"{name}.yaml")
 
 

@@ -1,8 +1,7 @@
-"""Data sets: find the raw files or make a synthetic twin, and prepare the arrays once for all backends.
+"""Data sets: raw files or a synthetic twin, and arrays that are prepared once for all backends.
 
-A data set is one module here, found by the name in conf/dataset/<name>.yaml;
-`sources.DatasetModule` says what it offers. Nothing heavy is imported when the prepared arrays are
-already there.
+A data set is one module in members/, found by the name in conf/dataset/<name>.yaml;
+`sources.DatasetModule` says what it offers. Nothing heavy is imported if the arrays are prepared.
 """
 
 from __future__ import annotations

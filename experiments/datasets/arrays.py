@@ -26,7 +26,7 @@ LAYOUTS = ("flat", "image")
 
 
 class MalformedError(Exception):
-    """A source file can be opened but is not what it should be; carries the file and what was found."""
+    """A source file has unexpected content; carries the file and what was found."""
 
     def __init__(self, path: Path, detail: str) -> None:
         super().__init__(f"{path}: {detail}")
@@ -59,7 +59,7 @@ class Portion:
 
 
 def samples_of(available: int, fraction: float) -> int:
-    """round(fraction · available), but at least MINIMUM_SAMPLES where there are that many."""
+    """round(fraction · available), but at least MINIMUM_SAMPLES if there are that many."""
     return min(available, max(MINIMUM_SAMPLES, round(available * fraction)))
 
 
@@ -73,7 +73,7 @@ class ImageStack(Protocol):
 
 
 class Images(NamedTuple):
-    """Raw images uint8 (n, height, width[, channels]) and their class numbers (n,), train and test."""
+    """Raw images uint8 (n, height, width[, channels]) and classes (n,), for training and test."""
 
     x_train: ImageStack
     y_train: NDArray[Any]
@@ -83,7 +83,7 @@ class Images(NamedTuple):
 
 @dataclass
 class ArrayFolder:
-    """Writes named arrays as .npy files into a folder and keeps their description for the manifest."""
+    """Writes named arrays as .npy files into a folder and describes them for the manifest."""
 
     folder: Path
     described: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -145,7 +145,9 @@ def write_images(
     channels).
     """
     if layout not in LAYOUTS:
-        raise ConfigError(f"preparation.layout={layout} is unknown: there are {', '.join(LAYOUTS)}")
+        raise ConfigError(
+            f"preparation.layout={layout} is unknown; choose from {', '.join(LAYOUTS)}"
+        )
     splits = (
         ("train", raw.x_train, raw.y_train, portion.train(len(raw.y_train))),
         ("validation", raw.x_test, raw.y_test, portion.validation(len(raw.y_test))),
@@ -162,7 +164,7 @@ def write_images(
 
 
 def sample_shape(raw: tuple[int, ...], layout: str) -> tuple[int, ...]:
-    """Shape of one prepared image from that of a raw one; a missing channel axis counts as one channel."""
+    """Shape of a prepared image, given a raw one's; no channel axis means one channel."""
     height, width, *rest = raw
     channels = rest[0] if rest else 1
     return (height * width * channels,) if layout == "flat" else (height, width, channels)
@@ -178,7 +180,7 @@ def scaled(images: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.float32]:
 def prototype_images(
     seed: int, shape: tuple[int, ...], *, block: int, lit: int, train: int, test: int, classes: int
 ) -> Images:
-    """Learnable stand-ins for pictures: a coarse pattern per class, veiled by another's and by noise.
+    """Learnable stand-ins for photographs: a coarse pattern per class, under another's and noise.
 
     `shape` is that of one image, (height, width) or (height, width, channels); patterns are made of
     squares of `block` pixels, so that they survive small shifts. `lit` of 4 squares are not black

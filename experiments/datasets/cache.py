@@ -42,7 +42,7 @@ def storage_error(error: OSError, path: Path) -> DataError:
 
 @contextlib.contextmanager
 def locked(lock: Path, waiting: str, say: Say) -> Iterator[None]:
-    """Hold the lock file, saying `waiting` if another process has it. DataError if it cannot be made."""
+    """Hold the lock file; say `waiting` if another process holds it. DataError on a bad disk."""
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(
@@ -60,7 +60,7 @@ def key_of(request: dict[str, Any]) -> str:
 
 
 def read_entry(folder: Path) -> dict[str, Any] | None:
-    """The manifest of a complete entry; None if it is missing, damaged, or a file has another size."""
+    """The manifest of a complete entry; None if it is missing, damaged or a file was cut."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         whole = manifest["schema"] == SCHEMA and all(
@@ -137,7 +137,7 @@ class Entry:
 
 
 def list_entries() -> list[Entry]:
-    """Everything in the cache of data, downloads first, by name; unfinished entries are said to be so."""
+    """Everything in the cache of data: downloads first, each sorted by name."""
     entries = []
     for kind in ("downloads", "prepared"):
         folder = cache_root() / kind
@@ -168,13 +168,15 @@ def _detail(path: Path) -> str:
 
 
 def clean(kind: str = "all", name: str = "") -> int:
-    """Remove entries of `kind` (all, downloads or prepared) whose name starts with `name`; bytes freed.
+    """Remove entries of `kind` whose name starts with `name`; returns the bytes freed.
+
+    kind: "all", "downloads" or "prepared".
 
     Entries that another process is filling at the moment are left alone. Raises DataError for an
     unknown kind or a cache that cannot be written.
     """
     if kind not in ("all", "downloads", "prepared"):
-        raise DataError(f"kind={kind} is unknown: there are all, downloads, prepared")
+        raise DataError(f"kind={kind} is unknown; choose from all, downloads, prepared")
     freed = 0
     for entry in list_entries():
         stem = entry.name.lstrip(".").partition(".partial-")[0].removesuffix(".part")
@@ -192,7 +194,7 @@ def clean(kind: str = "all", name: str = "") -> int:
 
 
 def _discard(path: Path) -> None:
-    """Remove one entry and its recorded sum; a folder is renamed first, so that none is half there."""
+    """Remove one entry and its sum. A folder is renamed first, so that it never looks complete."""
     if path.is_dir():
         doomed = path.with_name(f".{path.name.lstrip('.')}.partial-removed")
         shutil.rmtree(doomed, ignore_errors=True)

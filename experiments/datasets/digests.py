@@ -1,4 +1,8 @@
-"""Sums of files, remembered by path, size and time of change, so that 180 MB are hashed only once."""
+"""Sums of files, remembered by path, size and time of change.
+
+Every run asks for them. For CIFAR-10's archive, 170 MB, they cost 0.3 s with SHA instructions and
+1 s without, and the sums of what is inside it more than 1 s; an unchanged file costs a look-up.
+"""
 
 import contextlib
 import hashlib
@@ -24,7 +28,7 @@ def _remembered() -> dict[str, Any]:
 
 
 def remember(path: Path, what: str, compute: Callable[[], Any]) -> Any:
-    """compute(), or the value it had for the file `path` when size and mtime were the same (JSON-able)."""
+    """Return compute(), a JSON-able value, or what it was for `path` at the same size and mtime."""
     path = path.resolve()
     status = path.stat()
     stamp = [status.st_size, status.st_mtime_ns]

@@ -1,4 +1,4 @@
-"""The publishers' files: is one there, is it whole, can it be reached, and downloading it once.
+"""The publishers' files: cached, whole, reachable, and downloaded once.
 
 A file whose publisher states no sum is trusted at its first download: the sum found then is written
 beside it as FILE.sha256 and every later use is checked against that.
@@ -13,6 +13,7 @@ from experiments.config.schema import DatasetConfig, FileConfig
 from experiments.datasets.cache import locked, storage_error
 from experiments.datasets.digests import file_sum
 from experiments.errors import DataError
+from experiments.system.files import size
 from experiments.system.paths import cache_root
 
 Say = Callable[[str], None]
@@ -22,7 +23,7 @@ _probed: dict[str, str | None] = {}
 
 
 class UnavailableError(DataError):
-    """A publisher's file cannot be had just now."""
+    """A publisher's file cannot be downloaded at the moment."""
 
 
 def downloads() -> Path:
@@ -36,7 +37,7 @@ def all_cached(dataset: DatasetConfig) -> bool:
 
 
 def official_files(dataset: DatasetConfig, say: Say) -> dict[str, Path]:
-    """The publisher's files, downloaded where missing, and their sums checked.
+    """The publisher's files, downloaded if missing, and their sums checked.
 
     Raises UnavailableError if one cannot be downloaded whole, DataError if a cached one is
     corrupted or the cache cannot be written.
@@ -47,7 +48,7 @@ def official_files(dataset: DatasetConfig, say: Say) -> dict[str, Path]:
         if not path.exists():
             _download(path, source, say)
         check_sum(
-            path, source.sha256 or _first_seen(path), "remove it and run again to download it anew"
+            path, source.sha256 or _first_seen(path), "remove it and run again to download it again"
         )
         files[name] = path
     return files
@@ -78,7 +79,7 @@ def _first_seen(path: Path) -> str:
 
 
 def unreachable(url: str) -> str | None:
-    """Why `url` does not answer within PROBE_SECONDS, or None if it does; asked once per process."""
+    """Why `url` does not answer within PROBE_SECONDS, None if it does. Asked once per process."""
     if url not in _probed:
         answer: list[str | None] = []
         # Name look-up has no timeout of its own, so the whole probe runs beside a clock.
@@ -106,7 +107,7 @@ def _probe(url: str) -> str | None:
 
 
 def one_line(error: object) -> str:
-    """An exception's text on one line, its type where it has none."""
+    """An exception's text on one line, its type if it has none."""
     return " ".join(str(error).split()) or type(error).__name__
 
 
@@ -121,22 +122,22 @@ def _reason(error: Exception) -> str:
 
 
 class Progress:
-    """Tells how far a download is, a line every few seconds."""
+    """Reports download progress, a line every few seconds."""
 
     SECONDS = 2.0
 
     def __init__(self, name: str, total: int, say: Say) -> None:
         self._name, self._total, self._say = name, total, say
         self._done = 0
-        self._told = time.monotonic()
+        self._reported = time.monotonic()
 
     def update(self, count: int) -> None:
         """`count` more bytes have arrived."""
         self._done += count
-        if time.monotonic() - self._told >= self.SECONDS and self._done < self._total:
-            self._told = time.monotonic()
+        if time.monotonic() - self._reported >= self.SECONDS and self._done < self._total:
+            self._reported = time.monotonic()
             share = 100 * self._done / self._total
-            self._say(f"{self._name}: {share:.0f} % of {self._total / 1e6:.1f} MB")
+            self._say(f"{self._name}: {share:.0f} % of {size(self._total)}")
 
 
 def _download(path: Path, source: FileConfig, say: Say) -> None:
@@ -154,12 +155,11 @@ def _download(path: Path, source: FileConfig, say: Say) -> None:
             found = file_sum(partial)
             if source.sha256 and found != source.sha256.lower():
                 raise UnavailableError(
-                    f"{source.url} sent other content: sha256 expected {source.sha256}, found {found}; {advice}"
+                    f"{source.url} sent other content: sha256 expected {source.sha256}, "
+                    f"found {found}; {advice}"
                 )
             if not source.sha256:
-                say(
-                    f"{path.name}: its publisher states no sum; sha256 {found} is recorded for later checks"
-                )
+                say(f"{path.name}: no published checksum; recorded sha256 {found} for later checks")
             partial.replace(path)
         except OSError as error:
             raise storage_error(error, path) from None
@@ -168,7 +168,7 @@ def _download(path: Path, source: FileConfig, say: Say) -> None:
 
 
 def _retrieve(url: str, partial: Path, say: Say, advice: str) -> None:
-    """Download `url` into `partial` with pooch; UnavailableError if the network or the server fails."""
+    """Download `url` into `partial`; UnavailableError if the network or the server fails."""
     import pooch
     import requests
 

@@ -30,7 +30,7 @@ def _dtype(spec: Any, align: Any = False, copy: Any = False) -> Any:
 
 
 def _encode(text: str, encoding: str = "latin1") -> bytes:
-    """_codecs.encode as protocol 2 of Python 3 uses it for bytes; no other codec has business here."""
+    """_codecs.encode as Python 3's protocol 2 uses it for bytes; no other codec is needed."""
     if encoding not in ("latin1", "latin-1"):
         raise Refused(f"codec {encoding} is not admitted")
     return text.encode("latin1")
@@ -70,7 +70,7 @@ class RestrictedUnpickler(pickle.Unpickler):
 
 
 def unpickle(content: bytes, encoding: str = "ASCII") -> Any:
-    """The object in a pickle of lists, numbers and arrays; "bytes" reads Python 2's strings as bytes.
+    """The object in a pickle of lists, numbers and arrays; "bytes" keeps strings of Python 2.
 
     Raises Refused for any other content, or what the pickle module raises for a broken stream.
     """

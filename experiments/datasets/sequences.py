@@ -1,4 +1,4 @@
-"""Reviews of unequal length as one flat array, padding as Keras does it, and bi-grams as extra words."""
+"""Reviews of unequal length as one flat array, Keras' padding, and bi-grams as extra words."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def take(sequences: Ragged, order: NDArray[Any]) -> Ragged:
 def encode(
     ranks: Ragged, words: int, start: int = 1, unknown: int = 2, index_from: int = 3
 ) -> Ragged:
-    """Word ranks (1 = most frequent) as keras.datasets.imdb.load_data(num_words=words) returns them.
+    """Word ranks (1 = most frequent) encoded as by keras.datasets.imdb.load_data(num_words=words).
 
     Every sequence gets `start` before it, ranks move up by `index_from`, and what is then not below
     `words` becomes `unknown`.
@@ -94,7 +94,7 @@ def pad(sequences: Ragged, length: int) -> NDArray[np.int32]:
 
 
 def _pairs(sequences: Ragged, base: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Codes first · base + second of all neighbours (len(flat) - 1,), and which lie within one sequence."""
+    """Codes first · base + second (len(flat) - 1,) of neighbours, and which are in one sequence."""
     import numpy as np
 
     codes = sequences.flat[:-1].astype(np.int64) * base + sequences.flat[1:]
@@ -113,9 +113,8 @@ def bigram_table(sequences: Ragged, base: int) -> NDArray[np.int64]:
     import numpy as np
 
     codes, within = _pairs(sequences, base)
-    ordered = np.sort(
-        codes[within]
-    )  # np.unique gives the same, but takes ten times as long on this
+    # np.unique gives the same result but takes ten times as long on this.
+    ordered = np.sort(codes[within])
     first = np.ones(len(ordered), bool)
     first[1:] = ordered[1:] != ordered[:-1]
     return ordered[first]

@@ -1,4 +1,4 @@
-"""Where a data set's raw content comes from: the publisher, a folder of the user's, or a seeded twin."""
+"""Where a data set's raw content comes from: the publisher, the user's folder or a seeded twin."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ class DatasetModule(Protocol):
     def prepare(
         self, raw: Any, preparation: Mapping[str, Any], portion: Portion, out: ArrayFolder
     ) -> dict[str, Any]:
-        """Write x_train, y_train, x_validation, y_validation into `out`; JSON-able extras for the model."""
+        """Write the four arrays x|y_train|validation; returns JSON-able extras for the model."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """Raw content that has been found: its kind, files by base name, digest, and what to warn of."""
+    """Raw content that was found: its kind, files by base name, digest, and a warning."""
 
     kind: str
     files: dict[str, Path]
@@ -56,7 +56,7 @@ class Source:
 
 
 def dataset_module(name: str) -> DatasetModule:
-    """The module of a data set, found by its name; ConfigError with the choices if there is none."""
+    """The module of a data set, by name; ConfigError with the choices if there is none."""
     names = sorted(module.name for module in pkgutil.iter_modules(members.__path__))
     if name not in names:
         raise ConfigError(f"there is no data set {name!r}; choose from {', '.join(names)}")
@@ -89,7 +89,7 @@ def decide(dataset: DatasetConfig, data: DataConfig) -> Decision:
 
 
 def resolve(module: DatasetModule, dataset: DatasetConfig, data: DataConfig, say: Say) -> Source:
-    """Find the raw content that data=… asks for; DataError with the next step if it is not to be had."""
+    """Find the raw content that data=… asks for; DataError with the next step if it is missing."""
     if data.name == "synthetic":
         return _synthetic(module, dataset)
     if data.name == "local":
@@ -135,7 +135,7 @@ def _local(module: DatasetModule, dataset: DatasetConfig, folder_name: str | Non
     try:
         for path in files.values():
             if expected := sum_beside(path):
-                fetch.check_sum(path, expected, "copy it anew, or remove the sum beside it")
+                fetch.check_sum(path, expected, "copy the file again, or remove the sum beside it")
         digest = digest_of(module, files)
         sums = {name: file_sum(files[name]) for name in files.keys() & published.keys()}
         remark = getattr(module, "remark", None)
@@ -143,12 +143,15 @@ def _local(module: DatasetModule, dataset: DatasetConfig, folder_name: str | Non
     except OSError as error:
         raise DataError(f"{error.filename} cannot be read: {error.strerror}") from None
     foreign = [name for name, found in sums.items() if found != published[name]]
-    note = f"{', '.join(foreign)} is not the publisher's: its results are kept apart by digest {digest}"
+    note = (
+        f"{', '.join(foreign)} differs from the publisher's: "
+        f"its results are kept apart by their digest {digest}"
+    )
     return Source("local", files, digest, warning, note if foreign else "")
 
 
 def _choices(module: DatasetModule) -> str:
-    """The files that a folder may hold, for messages; a choice of several is named by their folder."""
+    """The files that a folder may have, for messages; several are named by their folder."""
     names = (
         choice[0] if len(choice) == 1 else str(Path(choice[0]).parent) + "/"
         for choice in module.CHOICES
@@ -171,7 +174,8 @@ def local_files(module: DatasetModule, dataset: DatasetConfig, folder: Path) -> 
             missing = f"{folder / absent[0]} is missing"
     missing = missing or f"{folder / module.CHOICES[0][0]} is missing"
     raise DataError(
-        f"{missing}: {dataset.title} needs {_choices(module)} in data.dir; or use data=official, data=synthetic"
+        f"{missing}: {dataset.title} needs {_choices(module)} in data.dir; "
+        "or use data=official or data=synthetic"
     )
 
 
@@ -191,7 +195,7 @@ def sum_beside(path: Path) -> str | None:
 
 
 def digest_of(module: DatasetModule, files: Mapping[str, Path]) -> str:
-    """16 hex digits over the raw files: a single file's sha256, else the sha256 of the list of sums.
+    """16 hex digits over the raw files: a single file's sha256, or that of the list of sums.
 
     What counts is the content inside: an archive has the digest of its unpacked folder.
     """
@@ -223,7 +227,7 @@ def load(module: DatasetModule, dataset: DatasetConfig, source: Source) -> Any:
 def unreadable(
     error: Exception, files: Mapping[str, Path], published: Mapping[str, Any]
 ) -> DataError:
-    """The one-line error for a file that is not what it should be, with the sums found and expected."""
+    """The one-line error for a file with unexpected content, with the sums found and expected."""
     if isinstance(error, MalformedError):
         path, detail = error.path, error.detail
     else:

@@ -1,4 +1,4 @@
-"""CIFAR-10: 50,000 + 10,000 colour images of 32×32 in ten classes, as keras.datasets.cifar10 has them.
+"""CIFAR-10: 50,000 + 10,000 colour images of 32×32 in ten classes, as in keras.datasets.cifar10.
 
 The publisher's archive holds pickles of Python 2; only the restricted unpickler reads them, and the
 archive's members are read in place, never unpacked to a path that the archive names.
@@ -46,7 +46,7 @@ PUBLISHED_MD5 = {
 TRAIN_BATCHES = tuple(name for name in PUBLISHED_MD5 if name != "test_batch")
 FOLDER = "cifar-10-batches-py"
 ARCHIVES = ("cifar-10-python.tar.gz", "cifar-10-batches-py.tar.gz")
-# Keras 3 unpacks into a folder of its own, Keras 2 names the archive after the folder.
+# Keras 3 unpacks into a folder for each archive, Keras 2 names the archive after the folder.
 CHOICES = (
     tuple(f"{FOLDER}/{name}" for name in PUBLISHED_MD5),
     tuple(f"{FOLDER}-target/{FOLDER}/{name}" for name in PUBLISHED_MD5),
@@ -56,7 +56,7 @@ CHOICES = (
 
 
 def load(files: Mapping[str, Path]) -> Images:
-    """uint8 (n, 32, 32, 3) and labels (n,), train and test; MalformedError if the files hold anything else."""
+    """uint8 (n, 32, 32, 3) and labels (n,), train and test; MalformedError for other content."""
     import numpy as np
 
     if JPEG in files:
@@ -92,7 +92,7 @@ def _members(files: Mapping[str, Path]) -> Iterator[tuple[Path, str, bytes]]:
 def _read_batch(
     path: Path, name: str, content: bytes
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Images (n, 32, 32, 3) and labels (n,) of one pickled batch: data uint8 (n, 3072) in CHW order."""
+    """Images (n, 32, 32, 3) and labels (n,) of a pickled batch: data uint8 (n, 3072), order CHW."""
     import numpy as np
 
     batch = unpickle(content, encoding="bytes")
@@ -140,7 +140,7 @@ class JpegImages:
             image = np.asarray(Image.open(io.BytesIO(self._blob[start:end].tobytes())))
         except (OSError, ValueError, SyntaxError) as error:
             raise MalformedError(
-                self._path, f"the image at byte {start} is no readable JPEG: {error}"
+                self._path, f"the image at byte {start} is not a readable JPEG: {error}"
             ) from None
         if image.shape != self.shape[1:]:
             detail = f"the image at byte {start} should be {self.shape[1:]}, found {image.shape}"
@@ -149,7 +149,7 @@ class JpegImages:
 
 
 def _load_jpeg(path: Path) -> Images:
-    """Images that lie as JPEG in one .npz: *_jpeg (bytes end to end), *_length, *_label."""
+    """Images stored as JPEG in one .npz: *_jpeg (bytes end to end), *_length, *_label."""
     try:
         import PIL  # noqa: F401
     except ImportError:
@@ -182,21 +182,24 @@ def prepare(
 
 
 def content_sums(files: Mapping[str, Path]) -> dict[str, str] | None:
-    """sha256 of the batches inside an archive, so that archive and unpacked folder are the same data."""
+    """sha256 of the batches inside an archive: archive and unpacked folder are the same data."""
     if _archive(files) is None:
         return None
     return {name: hashlib.sha256(content).hexdigest() for _, name, content in _members(files)}
 
 
 def remark(files: Mapping[str, Path], md5: Callable[[Path], str]) -> str | None:
-    """What a reader of the results must know about local files: pictures that are not the publisher's."""
+    """The warning for local files with other images than the publisher's."""
     if JPEG in files:
         return (
-            f"{JPEG} is JPEG re-encoded CIFAR-10 (lossy, shuffled): accuracy on it is not comparable with "
-            "published values"
+            f"{JPEG} is JPEG re-encoded CIFAR-10 (lossy, shuffled): "
+            "accuracy on it is not comparable with published values"
         )
     if _archive(files) is None and any(
         md5(path) != PUBLISHED_MD5[name] for name, path in files.items()
     ):
-        return f"{FOLDER} is not the publisher's: accuracy on it is not comparable with published values"
+        return (
+            f"{FOLDER} is not the publisher's: "
+            "accuracy on it is not comparable with published values"
+        )
     return None

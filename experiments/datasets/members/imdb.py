@@ -1,4 +1,4 @@
-"""IMDb: 25,000 + 25,000 film reviews as lists of word ranks, good or bad, as keras.datasets.imdb has them."""
+"""IMDb: 25,000 + 25,000 film reviews as lists of word ranks, as in keras.datasets.imdb."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Reviews(NamedTuple):
 
 
 def load(files: Mapping[str, Path]) -> Reviews:
-    """Reviews in the file's order; MalformedError if the file holds anything but lists of ranks and labels."""
+    """Reviews in the file's order; MalformedError if the file has other content."""
     path = files["imdb.npz"]
     parts: list[Any] = []
     for split in ("train", "test"):  # one after the other: the lists of one split need 250 MB
@@ -78,7 +78,7 @@ def load(files: Mapping[str, Path]) -> Reviews:
 def prepare(
     raw: Reviews, preparation: Mapping[str, Any], portion: Portion, out: ArrayFolder
 ) -> dict[str, Any]:
-    """Write x_* int32 (n, length) and y_* float32 (n, 1); the extra `words` is the embedding's rows.
+    """Write x_* int32 (n, length) and y_* float32 (n, 1); extra `words`: rows of the embedding.
 
     Order, start mark and unknown words are those of keras.datasets.imdb.load_data, bi-grams those
     of Keras' imdb_fasttext example. The bi-grams are collected from the whole training split
@@ -109,13 +109,13 @@ def _checked(preparation: Mapping[str, Any]) -> tuple[int, int, int, int]:
                 f"preparation.{name}={value} must be a whole number of at least {lowest}"
             )
     if preparation["ngram_range"] not in (1, 2):
-        raise ConfigError(f"ngram_range={preparation['ngram_range']} is not offered: it is 1 or 2")
+        raise ConfigError(f"ngram_range={preparation['ngram_range']} is unknown; choose from 1, 2")
     words, length, ngram_range, seed = (int(preparation[name]) for name in least)
     return words, length, ngram_range, seed
 
 
 def _shuffled(raw: Reviews, seed: int) -> list[tuple[Ragged, NDArray[Any]]]:
-    """Both splits in the order that keras.datasets.imdb gives them: one stream, first train, then test."""
+    """Both splits in the order of keras.datasets.imdb: one random stream, train first."""
     import numpy as np
 
     random = np.random.RandomState(seed)
@@ -155,7 +155,7 @@ def synthetic(seed: int) -> Reviews:
 
 
 def _lengths_by_percent() -> list[int]:
-    """Words per review at every whole percentile 0..100, between the known ones on a straight line."""
+    """Words per review at the percentiles 0..100, interpolated between the known ones."""
     lengths = [LENGTHS[0]]
     for left, right, low, high in zip(
         LENGTH_PERCENTS, LENGTH_PERCENTS[1:], LENGTHS, LENGTHS[1:], strict=False

@@ -24,7 +24,7 @@ TRAIN, TEST, SIDE = 60_000, 10_000, 28
 
 
 def load(files: Mapping[str, Path]) -> Images:
-    """uint8 (n, 28, 28) and labels (n,), train and test, in the file's order; MalformedError if they are not."""
+    """uint8 (n, 28, 28) and labels (n,), train and test; MalformedError for other content."""
     path = files["mnist.npz"]
     arrays = read_npz(path, ("x_train", "y_train", "x_test", "y_test"))
     for split in ("train", "test"):

@@ -26,7 +26,7 @@ class Text(NamedTuple):
 
 
 def load(files: Mapping[str, Path]) -> Text:
-    """The text in lower case with plain line ends; MalformedError if it is not UTF-8 or is empty."""
+    """The text in lower case with \\n line ends; MalformedError if it is empty or not UTF-8."""
     path = files["nietzsche.txt"]
     try:
         text = path.read_text(encoding="utf-8").lower()
@@ -42,7 +42,7 @@ def load(files: Mapping[str, Path]) -> Text:
 def prepare(
     raw: Text, preparation: Mapping[str, Any], portion: Portion, out: ArrayFolder
 ) -> dict[str, Any]:
-    """Write one-hot float32 windows x_* (n, window, characters) and next characters y_* (n, characters).
+    """Write one-hot float32 windows x_* (n, window, characters), next characters y_*.
 
     Training windows come from the head of the text, validation windows from the held-out tail, so
     that none straddles the cut. Extras: `alphabet` (sorted) and `seed_text`, the tail's first
@@ -105,7 +105,7 @@ def windows_of(
 
 
 def synthetic(seed: int) -> Text:
-    """Seeded, learnable prose of the published text's length and alphabet: made-up words by Zipf's law."""
+    """Seeded, learnable prose of the published length and alphabet: made-up words, Zipf's law."""
     import numpy as np
 
     random = np.random.RandomState(seed)
@@ -123,7 +123,7 @@ def synthetic(seed: int) -> Text:
 
 
 def _lexicon(random: Any, count: int) -> list[str]:
-    """`count` pronounceable words of one to four syllables; a few carry the alphabet's rare letters."""
+    """`count` pronounceable words of one to four syllables; a few have the rare letters."""
     onsets = (
         "b",
         "c",

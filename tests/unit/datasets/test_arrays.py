@@ -184,9 +184,9 @@ def test_text_windows_do_not_straddle_the_held_out_tail(tmp_path: Path, kbb_cach
 @pytest.mark.parametrize(
     ("name", "wrong", "message"),
     [
-        ("mnist_mlp", {"layout": "round"}, "layout=round is unknown: there are flat, image"),
+        ("mnist_mlp", {"layout": "round"}, "layout=round is unknown; choose from flat, image"),
         ("imdb_bilstm", {"length": 0}, "length=0 must be a whole number"),
-        ("imdb_fasttext", {"ngram_range": 3}, "ngram_range=3 is not offered"),
+        ("imdb_fasttext", {"ngram_range": 3}, "ngram_range=3 is unknown; choose from 1, 2"),
         ("text_gen", {"step": 0}, "step=0 must be"),
         ("text_gen", {"held_out": 1.0}, "held_out=1.0 must lie"),
     ],

@@ -263,7 +263,7 @@ def test_entries_are_listed_and_cleaned(folder: Path, kbb_cache: Path) -> None:
     assert clean("prepared", "mnist") == entry.bytes
     assert list_entries() == []
     assert not reused(folder)
-    with pytest.raises(DataError, match="there are all, downloads, prepared"):
+    with pytest.raises(DataError, match="choose from all, downloads, prepared"):
         clean("everything")
 
 

@@ -227,7 +227,7 @@ def test_a_broken_jpeg_is_named(tmp_path: Path, kbb_cache: Path) -> None:
     arrays["train_jpeg"] = arrays["train_jpeg"].copy()
     arrays["train_jpeg"][:200] = 0
     np.savez(tmp_path / "cifar10_jpeg.npz", **arrays)
-    assert "the image at byte 0 is no readable JPEG" in refused("cifar10_cnn", tmp_path)
+    assert "the image at byte 0 is not a readable JPEG" in refused("cifar10_cnn", tmp_path)
     arrays["train_jpeg"] = arrays["train_jpeg"][:-1]
     np.savez(tmp_path / "cifar10_jpeg.npz", **arrays)
     assert "do not fit the lengths" in refused("cifar10_cnn", tmp_path)
@@ -252,10 +252,10 @@ def test_other_content_is_another_digest_and_is_noted_once(tmp_path: Path, kbb_c
     first = local("mnist_mlp", tmp_path, said)
     assert first.digest == sha256(path)[:16]
     assert (first.source, first.warning) == ("local", None)
-    assert sum("mnist.npz is not the publisher's" in line for line in said) == 1
+    assert sum("mnist.npz differs from the publisher's" in line for line in said) == 1
     assert local("mnist_mlp", tmp_path, said).folder == first.folder
     assert sum("preparing MNIST" in line for line in said) == 1
-    assert sum("mnist.npz is not the publisher's" in line for line in said) == 1
+    assert sum("mnist.npz differs from the publisher's" in line for line in said) == 1
     write_mnist(tmp_path, train=301)
     second = local("mnist_mlp", tmp_path, said)
     assert sum("preparing MNIST" in line for line in said) == 2
