@@ -10,9 +10,8 @@ PYTEST := $(BIN)/python -m pytest
 .PHONY: run setup launcher test test-sweeps test-unit test-golden test-property test-faults test-e2e test-browser lint report \
         bench-overhead bench-analysis server server-stop doctor clean
 
-run: setup  ## train the six tasks on one backend of each generation, then print a first table
+run: setup  ## train the six tasks on one backend of each generation; the sweep ends with the answer
 	@$(BIN)/python experiments/sweep.py -m 'task=glob(*)' backend=$(BACKENDS) profile=quick data=$(DATA) $(ARGS)
-	@$(BIN)/python -m analysis tables
 	@echo "Every run is in mlflow.db. To look at them:  source .venv/bin/activate && mlflow ui"
 
 setup: $(STAMP)  ## the project's own environment in .venv
@@ -40,9 +39,9 @@ export KBB
 launcher:
 	@printf '%s\n' "$$KBB" > $(BIN)/kbb && chmod +x $(BIN)/kbb
 
-# Where there are real data for the end-to-end tests, the engines are built and checked (Theano compiles for minutes)
-# while the tests that need none run; those that do wait by the same locks as any run. Sweeps mostly sleep: five at
-# once, the slowest first. Of the others as many as two processors bear.
+# If there are real data for the end-to-end tests, the engines are built and checked (Theano compiles for minutes)
+# while the tests that need no engine run; the others wait by the same locks as any run. Sweeps mostly sleep: five
+# at once, the slowest first. Of the others as many as two processors can run.
 WITHOUT_ENGINES := tests/unit tests/golden tests/property -n auto --dist loadfile
 SLOWEST := tests/e2e/test_sweep_launchers.py
 SWEEP_FILES := $(SLOWEST) $(filter-out $(SLOWEST),$(wildcard tests/e2e/test_sweep*.py))
@@ -74,13 +73,14 @@ test-property: setup
 test-faults: setup  ## a worker that misbehaves, through the real parent; prints the table of injections
 	$(PYTEST) $(FAULTS)
 
-test-e2e: setup  ## the real engines, on real data where KBB_TEST_DATA names it
+test-e2e: setup  ## the real engines, on real data if KBB_TEST_DATA names its folder
 	$(PYTEST) tests/e2e
 
 test-browser: setup
 	$(PYTEST) tests/browser
 
 lint: setup
+	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
