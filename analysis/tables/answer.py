@@ -234,7 +234,7 @@ def _speed(
         key=_key("answer.speed", where),
         section=where,
         heading="Speed",
-        label=f"{label}, and how many times the row's fastest",
+        label=f"{label}, and times the row's fastest",
         unit=measure.unit,
         corner="",
         columns=columns,

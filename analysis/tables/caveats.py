@@ -65,9 +65,9 @@ def _runs(places: Sequence[Place], samples: Samples, measure: Measure) -> str:
     elif fewest < statistics.MIN_FOR_INTERVAL:
         text = f"{each} per cell: below three, no difference can be shown."
     elif fewest < _ENOUGH_RUNS:
-        text = f"Provisional, {each} per cell (median). = is a tie with the row's fastest."
+        text = f"Provisional, {each} per cell (median)."
     else:
-        text = f"{each} per cell (median). = is a tie with the row's fastest, * the fastest."
+        text = f"{each} per cell (median)."
     profiles = sorted({place.profile for place in places} & set(_SHARES))
     if profiles:
         text += (

@@ -39,7 +39,8 @@ def _wrapped(line: str, width: int, code: str, colour: bool) -> Iterable[str]:
 
 
 def _heading(table: Table) -> str:
-    return f"{table.heading}: {table.label[0].lower()}{table.label[1:]}"
+    signs = " (*, tied: =)" if table.heading == "Speed" else ""
+    return f"{table.heading}: {table.label[0].lower()}{table.label[1:]}{signs}"
 
 
 def _grid(table: Table, width: int, colour: bool) -> Iterable[str]:
