@@ -1,8 +1,8 @@
 """A tracking server of your own: MLflow on PostgreSQL, this machine only.
 
-    python -m experiments.tracking.server start [--port 5000]     then: sweep.py … tracking=server
-    python -m experiments.tracking.server status
-    python -m experiments.tracking.server stop                    what is stored stays
+    python -m experiments server start [--port 5000]     then: sweep.py … tracking=server
+    python -m experiments server status
+    python -m experiments server stop                    what is stored stays
 
 PostgreSQL is reached through a socket in the server's folder, MLflow on 127.0.0.1. PostgreSQL does not run
 as root: there it runs as nobody.
@@ -20,14 +20,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from experiments.errors import UserError
+from experiments.errors import FailedRun
 from experiments.system.paths import APPLICATION, cache_root
 
 UNPRIVILEGED = "nobody"
 START_SECONDS = 180.0
 
 
-class ServerError(UserError):
+class ServerError(FailedRun):
     """The tracking server could not be started or stopped."""
 
 

@@ -68,8 +68,8 @@ def test_two_sweeps_at_once_lose_and_double_nothing(bench: Bench) -> None:
     processes = [bench.start(*grid) for grid in grids]
     bench.until(processes[0], "[0/4]")
     same = bench.run(*grids[0])
-    assert same.returncode == 1
-    assert "this very sweep is going on in another process" in same.stdout
+    assert same.returncode == 2
+    assert "this sweep is already running in another process" in same.stdout
     for process in processes:
         out, _ = process.communicate(timeout=240)
         assert process.returncode == 0, out

@@ -1,4 +1,4 @@
-"""Sweeps into an MLflow server on PostgreSQL that `experiments.tracking.server` starts: two at once, and one that goes away."""
+"""Sweeps into an MLflow server on PostgreSQL that `python -m experiments server` starts: two at once, and one that goes away."""
 
 import os
 import shutil
@@ -30,7 +30,7 @@ class Own:
 
     def act(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            [sys.executable, "-m", "experiments.tracking.server", *arguments],
+            [sys.executable, "-m", "experiments", "server", *arguments],
             cwd=ROOT,
             text=True,
             capture_output=True,
@@ -71,7 +71,7 @@ def test_start_status_stop_and_start_again(own: Own) -> None:
     assert taken.returncode == 0  # it runs already
     assert own.act("stop").stdout.strip() == "stopped"
     assert own.act("status").returncode == 1
-    assert own.act("stop").stdout.strip() == "it was not running"
+    assert own.act("stop").stdout.strip() == "the server was not running"
 
 
 def test_a_port_in_use_is_refused_in_one_line(own: Own) -> None:
@@ -124,7 +124,7 @@ def test_a_server_that_stays_away_is_filled_by_the_next_start(own: Own, bench: B
     assert own.act("stop").returncode == 0
     out, _ = process.communicate(timeout=300)
     assert process.returncode == 0, out
-    assert "when it answers: python -m experiments.journal.journal ingest" in out
+    assert "when it answers: python -m experiments journal ingest" in out
     own.start()
     done = bench.run("backend=jax,torch", "tracking=server")
     assert done.returncode == 0, done.stdout
