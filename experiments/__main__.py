@@ -337,7 +337,7 @@ def server_status() -> int:
 
 @commands.group()
 def share() -> None:
-    """Pack journals into a folder that can be published, or unpack such a folder."""
+    """Pack runs into a folder that can be published, or unpack such a folder."""
 
 
 @share.command("pack")
@@ -349,7 +349,10 @@ def share() -> None:
 def share_pack(
     folders: Sequence[Path], target: Path, command: str, data: Sequence[str], remark: Sequence[str]
 ) -> None:
-    """Pack folders of runs without host and user names, paths and serial numbers."""
+    """Pack runs without names, paths and serial numbers.
+
+    RUN is a folder of runs/; files beside the folders, such as logs of errors, are ignored.
+    """
     from experiments.sharing.note import About
     from experiments.sharing.pack import pack
     from experiments.system.files import size
@@ -357,7 +360,7 @@ def share_pack(
     if wrong := [text for text in data if "=" not in text]:
         raise ConfigError(f"--data {wrong[0]}: write NAME=TEXT")
     about = About(command, dict(text.split("=", 1) for text in data), remark)
-    packed = pack(folders, target, about)
+    packed = pack([folder for folder in folders if not folder.is_file()], target, about)
     for place, count in sorted(packed.scrubbed.items()):
         say(f"scrubbed {place} ({count} times)")
     for folder in packed.unfinished:
@@ -369,7 +372,7 @@ def share_pack(
 @click.argument("folder", type=Path)
 @click.option("--to", "target", required=True, type=Path, help="folder to write journals to")
 def share_unpack(folder: Path, target: Path) -> None:
-    """Unpack a folder into one journal per run, ready for `journal ingest`."""
+    """Unpack a folder into journals for `journal ingest`."""
     from experiments.sharing.pack import unpack
 
     paths = unpack(folder, target)

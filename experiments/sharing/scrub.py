@@ -61,8 +61,8 @@ class Secrets:
             users.update(re.findall(r"(?:/home/|/Users/|\\Users\\)([^/\\\s'\"]+)", text))
         homes.update(folder for folder in folders if len(folder) > 1)
         short = {host.split(".")[0] for host in hosts}
-        return Secrets(frozenset(filter(None, hosts | short)), frozenset(filter(None, users)),
-                       frozenset(homes))  # fmt: skip
+        names = (hosts | short, users, homes)
+        return Secrets(*(frozenset(filter(None, found)) for found in names))
 
     def found_in(self, text: str) -> list[str]:
         """Which of them occur in a text: folders anywhere, names as whole words."""

@@ -25,6 +25,7 @@ HEAVY = {
     *("analysis/test_formats.py", "analysis/test_findings.py", "analysis/test_report.py"),
     *("analysis/test_statistics.py", "analysis/test_tables.py"),
     *("datasets/test_real.py", "datasets/test_synthetic.py", "tracking/test_tracking.py"),
+    "sharing/test_pack.py",
 }
 
 
