@@ -1,1 +1,1 @@
-"""What is there, what is missing, and the command that mends it: `python -m experiments.doctor`."""
+"""What is missing and the command that fixes it: `python -m experiments doctor`."""

@@ -1,4 +1,4 @@
-"""All sections of the report, in the order in which one asks. Each is looked at even where another fails."""
+"""All sections of the report, in the order in which one asks. One that fails stops no other."""
 
 from collections.abc import Callable
 

@@ -12,15 +12,16 @@ from experiments.system import host
 from experiments.system.files import size
 from experiments.system.paths import cache_root, project_root, runs_root
 
-# What one environment takes (TensorFlow 2 with its wheels), and what the prepared data of all tasks take.
+# What one environment takes (TensorFlow 2 with its wheels), and what the prepared data of all tasks
+# take.
 ENVIRONMENT_BYTES, DATA_BYTES = 2_500_000_000, 1_000_000_000
 
 
 def interpreters(default_python: str) -> Section:
-    """Who runs this, and the Pythons that environments are made from.
+    """This interpreter, and the Pythons that environments are made from.
 
-    `default_python` is the one that the default backend's environment is still to be made from, "" where it is
-    there already.
+    `default_python`: the version that the default backend's environment still needs, "" if it is
+    built already.
     """
     from experiments.environments import install
     from experiments.environments import interpreters as pythons
@@ -32,16 +33,16 @@ def interpreters(default_python: str) -> Section:
     wanted = sorted({read(each.environment, "cpu").python for each in members.backends().values()})
     conda = install.conda_program()
     section.add(
-        "conda", OK if conda else OPTIONAL, str(conda or "not on PATH; Pythons as below serve")
+        "conda", OK if conda else OPTIONAL, str(conda or "not on PATH; the Pythons below are used")
     )
     uv = pythons.uv_program()
-    section.add("uv", OK if uv else OPTIONAL, str(uv or "not there; pip serves, slower"))
+    section.add("uv", OK if uv else OPTIONAL, str(uv or "not found; pip is used, which is slower"))
     for minor in wanted:
         found = pythons.find(minor)
         if found:
             section.add(f"Python {minor}", OK, f"{found.version} ({found.origin}: {found.path})")
         elif conda:
-            section.add(f"Python {minor}", OK, f"{conda.name} brings it")
+            section.add(f"Python {minor}", OK, f"{conda.name} installs it")
         else:
             fix = install_hint(minor)
             section.add(f"Python {minor}", MISSING, "", fix, needed=minor == default_python)
@@ -53,21 +54,21 @@ def devices_here() -> Section:
     from experiments.system.threads import usable_cores, usable_processors
 
     section = Section("Devices")
-    threads = f"{usable_cores()} cores, {usable_processors()} hardware threads to use"
+    threads = f"{usable_cores()} cores, {usable_processors()} hardware threads usable"
     section.add("CPU", OK, f"{host.cpu_model()}, {threads}, load {host.load_average() or 0:.1f}")
     from experiments.system.gpu import present_gpus
 
     found = present_gpus()
     for gpu in found:
-        detail = f"{gpu.name}, {size(gpu.memory_bytes)}, capability {gpu.capability}, driver {gpu.driver}"
-        section.add(f"GPU {gpu.index}", OK, detail)
+        versions = f"capability {gpu.capability}, driver {gpu.driver}"
+        section.add(f"GPU {gpu.index}", OK, f"{gpu.name}, {size(gpu.memory_bytes)}, {versions}")
     if not found:
-        section.add("GPU", OPTIONAL, "none that the NVIDIA driver knows; gpu=auto takes the CPU")
+        section.add("GPU", OPTIONAL, "none found by the NVIDIA driver; gpu=auto uses the CPU")
     return section
 
 
 def compilers() -> Section:
-    """Programs that some backends and facts need."""
+    """Programs that some backends need, and git."""
     section = Section("Programs")
     compiler = next(
         (found for name in ("g++", "c++", "clang++") if (found := shutil.which(name))), None
@@ -76,16 +77,16 @@ def compilers() -> Section:
         section.add("C++ compiler", OK, compiler)
     else:
         section.add("C++ compiler", MISSING, "Theano compiles its functions with it",
-                    "install g++ with your system's packages")  # fmt: skip
+                    "install g++ with your system's package manager")  # fmt: skip
     git = shutil.which("git")
     section.add(
-        "git", OK if git else OPTIONAL, git or "runs are kept without the commit they came from"
+        "git", OK if git else OPTIONAL, git or "not found; runs are stored without their commit"
     )
     return section
 
 
 def disks(build_needed: bool) -> Section:
-    """Where things are kept, whether that can be written, and how much room there is."""
+    """Where things are kept, whether the folder can be written, and how much space is free."""
     section = Section("Folders")
     need = DATA_BYTES + (ENVIRONMENT_BYTES if build_needed else 0)
     for what, path, variable, least in (
@@ -97,7 +98,9 @@ def disks(build_needed: bool) -> Section:
         free = shutil.disk_usage(there).free
         detail = f"{path}, {size(free)} free"
         elsewhere = (
-            f"export {variable}=/a/folder/elsewhere" if variable else "clone it to another disk"
+            f"export {variable}=/a/folder/elsewhere"
+            if variable
+            else "move the checkout to another disk"
         )
         if not os.access(there, os.W_OK):
             section.add(what, MISSING, f"{path} cannot be written", elsewhere, needed=True)

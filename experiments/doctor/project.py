@@ -1,4 +1,4 @@
-"""The project's side: environments, data, the store and journals that wait for it."""
+"""The project's side: environments, data, the store, and journals not ingested yet."""
 
 import os
 import sqlite3
@@ -16,7 +16,7 @@ _SECONDS = 3.0
 
 
 def environments(gpu: bool) -> Section:
-    """Each backend's environment, and whether its engine was found sound. Those for GPUs where there is one."""
+    """Each backend's environment and its engine's verdict; also those for GPUs if `gpu`."""
     from experiments.environments import inventory
 
     section = Section("Environments")
@@ -37,10 +37,11 @@ def environments(gpu: bool) -> Section:
             else:
                 state = STALE if entry.state == inventory.STALE else MISSING
                 detail = {
-                    inventory.STALE: f"of an older conda/ file{with_size}",
-                    inventory.UNFINISHED: f"cut off while it was built{with_size}",
+                    inventory.STALE: f"built from an older conda/ file{with_size}",
+                    inventory.UNFINISHED: f"its build was interrupted{with_size}",
                 }.get(
-                    entry.state, f"Python {entry.found} would do" if entry.found != "none" else ""
+                    entry.state,
+                    f"will be built with Python {entry.found}" if entry.found != "none" else "",
                 )
                 section.add(what, state, detail, build, needed)
     return section
@@ -60,7 +61,7 @@ def _soundness(folder: Path | None) -> str:
 
 
 def data() -> Section:
-    """The publishers' files, their sums, and what was prepared from them. A run does without: it takes a twin."""
+    """The publishers' files, their sums, and prepared arrays. A run needs none: it has twins."""
     from experiments.datasets import list_entries
 
     section = Section("Data")
@@ -72,7 +73,8 @@ def data() -> Section:
         section.add(dataset.title, state, detail, fix)
     prepared = [entry for entry in list_entries() if entry.kind == "prepared"]
     whole = [entry for entry in prepared if entry.detail not in ("damaged", "unfinished")]
-    detail = f"{len(whole)} entries, {size(sum(entry.bytes for entry in prepared))} in {cache_root() / 'prepared'}"
+    total = size(sum(entry.bytes for entry in prepared))
+    detail = f"{len(whole)} entries, {total} in {cache_root() / 'prepared'}"
     left = len(prepared) - len(whole)
     if left:
         clean = f"{COMMAND} data clean --kind prepared"
@@ -83,15 +85,15 @@ def data() -> Section:
 
 
 def _files(dataset: DatasetConfig) -> tuple[str, str]:
-    """Where the publisher's files of a data set stand, with their sums."""
+    """The state of a data set's files from its publisher, and their sums."""
     from experiments.datasets.digests import file_sum
     from experiments.datasets.fetch import downloads
 
-    told = []
+    found_files = []
     for name, source in dataset.files.items():
         path = downloads() / name
         if not path.exists():
-            return OPTIONAL, "not downloaded; data=auto then takes a synthetic twin"
+            return OPTIONAL, "not downloaded; without network, data=auto uses a synthetic twin"
         try:
             found = file_sum(path)
             record = path.with_name(path.name + ".sha256")
@@ -102,12 +104,12 @@ def _files(dataset: DatasetConfig) -> tuple[str, str]:
             return "corrupted", f"{path} cannot be read: {error}"
         if found != expected:
             return "corrupted", f"{path}: sha256 {found[:12]}…, the publisher's is {expected[:12]}…"
-        told.append(f"{name} {size(path.stat().st_size)} sha256 {found[:12]}…")
-    return OK, ", ".join(told)
+        found_files.append(f"{name} {size(path.stat().st_size)} sha256 {found[:12]}…")
+    return OK, ", ".join(found_files)
 
 
 def store() -> Section:
-    """The tracking store, and journals that it does not have yet."""
+    """The tracking store, and journals that are not ingested yet."""
     from experiments.tracking.ingest import pending
     from experiments.tracking.store import address, redacted, sqlite_path
 
@@ -119,12 +121,12 @@ def store() -> Section:
     elif uri.startswith(("http://", "https://")):
         state, detail, fix = _server(uri)
     else:
-        state, detail, fix = "not looked at", "a database server", None
+        state, detail, fix = "not checked", "a database server", None
     section.add(redacted(uri), state, detail, fix, needed=True)
     waiting = pending(runs_root()) if runs_root().is_dir() else []
     if waiting:
         ingest = f"{COMMAND} journal ingest {_spelled(waiting)}"
-        section.add("journals", STALE, f"{len(waiting)} runs that no store has whole", ingest)
+        section.add("journals", STALE, f"{len(waiting)} runs are not in a store yet", ingest)
     else:
         section.add("journals", OK, "every run's journal is in a store")
     return section

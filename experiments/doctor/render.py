@@ -1,4 +1,4 @@
-"""The report as tables; plain where the output is no terminal."""
+"""The report as tables; without colours if the output is not a terminal."""
 
 import shutil
 from typing import TYPE_CHECKING, Any
@@ -20,12 +20,12 @@ _COLOURS = {OK: "green", OPTIONAL: "dim"}
 
 
 def show(found: list[Section]) -> int:
-    """Print all sections and what to do; the exit status."""
+    """Print all sections and the commands that fix them; returns the exit status."""
     sections(found)
     console = _console()
     broken = [row for section in found for row in section.broken]
     others = [row for section in found for row in section.rows if row.fix and row not in broken]
-    _commands(console, "A default run lacks:", broken)
+    _commands(console, "Needed for a default run:", broken)
     _commands(console, "To complete the rest:", others)
     if not broken:
         console.print("Nothing is missing for a default run:  python experiments/train.py")

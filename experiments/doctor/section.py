@@ -1,4 +1,4 @@
-"""One thing that was looked at, and where it stands. MLflow and the engines are not imported for this."""
+"""The rows of the doctor's report. Neither MLflow nor an engine is imported for them."""
 
 from dataclasses import dataclass, field
 
@@ -10,7 +10,8 @@ class Row:
     """A row of the report.
 
     `state` is a word for a person; `fix` the command that fixes it, None if nothing need be done;
-    `needed` says that a default run (`make run`, or train.py without arguments) cannot do without it.
+    `needed` says that a default run (`make run`, or train.py without arguments) cannot do without
+    it.
     """
 
     what: str

@@ -1,4 +1,4 @@
-"""The interpreters that backends are measured in: found or built, checked, and started with set variables."""
+"""The interpreters that backends are measured in: found or built, checked, started."""
 
 from experiments.environments.build import BuildError, ensure
 from experiments.environments.installed import Environment, freeze

@@ -1,4 +1,4 @@
-"""Find or build a backend's environment in the cache: once, under a lock, whole or not at all."""
+"""Find or build a backend's environment in the cache: once, under a lock, all or nothing."""
 
 import hashlib
 import platform
@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.config.schema import BackendConfig
-from experiments.environments import fixes, install, installed, interpreters, specification
+from experiments.environments import (
+    fixes,
+    install,
+    installed,
+    interpreters,
+    named,
+    specification,
+)
 from experiments.environments.installed import Environment, Place, build_lock
 from experiments.environments.specification import Specification
 from experiments.environments.steps import StepError
@@ -21,7 +28,7 @@ _SCHEMA = 1
 
 
 class BuildError(NotInstalled):
-    """An environment could not be built; `log` is the whole story and `tail` its last lines."""
+    """An environment could not be built; `log` has all output and `tail` its last lines."""
 
     def __init__(self, message: str, log: Path | None = None, tail: tuple[str, ...] = ()) -> None:
         super().__init__(message)
@@ -71,17 +78,15 @@ def lock_file(recipe: Recipe) -> Path:
 
 
 def ensure(backend: BackendConfig, kind: str, say: Say) -> Environment:
-    """The environment of `backend` for a kind of device ("cpu" or "gpu"), built first where it is not there.
+    """The environment of `backend` for a kind of device ("cpu" or "gpu"), built first if missing.
 
-    Raises NotInstalled where no interpreter was found or where the one that the user names will not
-    do, BuildError (a NotInstalled) where the build fails, after its log's last lines were said, and
+    Raises NotInstalled if no interpreter was found or the one that the user names cannot be used,
+    BuildError (a NotInstalled) if the build fails, after the log's last lines were said, and
     ConfigError for a missing or bad environment file.
     """
     begin = time.monotonic()
     if backend.python:
-        from experiments.environments.named import use
-
-        return use(backend, kind, say)
+        return named.use(backend, kind, say)
     recipe = recipe_of(backend, kind)
     folder = installed.find_complete(recipe.name, recipe.content)
     if folder is None:
@@ -99,9 +104,7 @@ def ensure(backend: BackendConfig, kind: str, say: Say) -> Environment:
 def _environment(recipe: Recipe, folder: Path, begin: float) -> Environment:
     facts = installed.read_marker(folder)
     if facts is None:
-        raise NotInstalled(
-            f"the environment in {folder} was removed while it was looked at; try again"
-        )
+        raise NotInstalled(f"the environment in {folder} was removed in the meantime; try again")
     place = Place(folder, folder / facts["python"], recipe.kind, facts["key"], owned=True)
     return Environment(
         python=place.python,
@@ -116,7 +119,7 @@ def _environment(recipe: Recipe, folder: Path, begin: float) -> Environment:
 
 
 def _build(recipe: Recipe, say: Say, lock: int) -> Path:
-    """Try the managers that are there, in order; the folder of the whole environment."""
+    """Try this machine's managers in order; returns the folder of the complete environment."""
     failure: BuildError | None = None
     for manager in managers(recipe.wanted):
         if failure is not None:
@@ -133,7 +136,7 @@ def _build(recipe: Recipe, say: Say, lock: int) -> Path:
 
 
 def managers(wanted: Specification) -> Iterator[Manager]:
-    """The ways to make an environment that are there, best first."""
+    """The ways to make an environment that this machine has, best first."""
     conda = install.conda_program()
     if conda is not None:
         yield Manager(
@@ -149,20 +152,26 @@ def managers(wanted: Specification) -> Iterator[Manager]:
 
 
 def _not_found(wanted: Specification) -> str:
-    """One line: what was looked for, and the command that would get it."""
+    """One line: what was looked for, and the command that installs it."""
     name_one = "or name one with backend.python=/path"
     if wanted.conda_only:
         only = ", ".join(wanted.conda_only)
-        return f"{wanted.name} needs conda, mamba or micromamba for {only}: none on PATH; install one, {name_one}"
+        return (
+            f"{wanted.name} needs conda, mamba or micromamba for {only}, and none is on PATH; "
+            f"install one, {name_one}"
+        )
     get = interpreters.install_hint(wanted.python)
     return (
-        f"{wanted.name} needs Python {wanted.python}: no conda, mamba or micromamba on PATH, and no "
-        f"python{wanted.python} from pyenv, uv or PATH; get one with `{get}`, {name_one}"
+        f"{wanted.name} needs Python {wanted.python}: no conda, mamba or micromamba on PATH, and "
+        f"no python{wanted.python} from pyenv, uv or PATH; install it with `{get}`, {name_one}"
     )
 
 
 def _build_in(folder: Path, recipe: Recipe, manager: Manager, say: Say, *, lock: int) -> None:
-    """Build into `folder`, its marker last. Installed scripts know their folder, so it is not moved there later."""
+    """Build into `folder`, its marker last.
+
+    It is built in its final place, since installed scripts contain the folder's path.
+    """
     begin = time.monotonic()
     name = recipe.name
     place = Place(
@@ -170,12 +179,13 @@ def _build_in(folder: Path, recipe: Recipe, manager: Manager, say: Say, *, lock:
     )
     _require(recipe, place)
     if folder.exists():
-        say(f"{name}: an earlier build in {folder} was not finished; building it again")
+        say(f"{name}: an earlier build in {folder} was interrupted; building it again")
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
     log = folder / installed.LOG
     say(
-        f"{name}: building its environment with {manager.name} (Python {manager.version}) in {folder}, once"
+        f"{name}: building its environment with {manager.name} (Python {manager.version}) "
+        f"in {folder}, once"
     )
     try:
         manager.make(install.Step(place.python.parent.parent, log, say, name, lock))
@@ -206,7 +216,7 @@ def _build_in(folder: Path, recipe: Recipe, manager: Manager, say: Say, *, lock:
 
 
 def _require(recipe: Recipe, place: Place) -> None:
-    """NotInstalled, before anything is fetched, where this machine lacks what a fix needs."""
+    """NotInstalled, before anything is downloaded, if this machine lacks what a fix needs."""
     try:
         installed.require_for_fixes(recipe.fixes, place)
     except fixes.FixError as error:

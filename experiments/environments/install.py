@@ -13,8 +13,8 @@ from experiments.environments.specification import Specification
 Say = Callable[[str], None]
 _CONDA_PROGRAMS = ("conda", "mamba", "micromamba")
 _INSTALLERS = ("pip", "setuptools", "wheel")
-# A caller's settings that would lead an installer or a foreign Python astray.
-_ASTRAY = (
+# The caller's variables that would break pip, uv or another Python.
+_MISLEADING = (
     *("PYTHON", "VIRTUAL_ENV", "CONDA_PREFIX", "MLFLOW_"),
     *("PIP_NO_CACHE_DIR", "PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_CONSTRAINT", "PIP_REQUIRE"),
     *(
@@ -52,7 +52,9 @@ class Step:
 
 def clean_environment() -> dict[str, str]:
     """The caller's variables without those that would mix another Python into the environment."""
-    variables = {name: value for name, value in os.environ.items() if not name.startswith(_ASTRAY)}
+    variables = {
+        name: value for name, value in os.environ.items() if not name.startswith(_MISLEADING)
+    }
     variables.update(
         PYTHONNOUSERSITE="1", PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_NO_INPUT="1", NO_COLOR="1"
     )
@@ -71,7 +73,7 @@ def clean_environment() -> dict[str, str]:
 
 
 def uv_settings() -> list[str]:
-    """Options of `uv pip install` that pip would take from the environment: the folders of wheels."""
+    """Options of `uv pip install` for what pip reads from the environment: folders of wheels."""
     options = ["--no-progress"]
     for place in os.environ.get("PIP_FIND_LINKS", "").split():
         options += ["--find-links", place]
@@ -103,8 +105,8 @@ def with_conda(program: Path, specification: Specification, step: Step) -> None:
 def with_venv(interpreter: Interpreter, specification: Specification, step: Step) -> None:
     """Create a venv and fill it with the pins.
 
-    An interpreter older than uv knows is filled by pip without looking at dependencies, as its list is complete:
-    today's metadata would lead its old resolver astray.
+    uv does not support old interpreters. Those are filled by their pip with --no-deps, since its
+    resolver does not understand today's metadata; their list of pins is complete.
     """
     python = step.prefix / "bin" / "python"
     uv = None if specification.legacy else uv_program()
@@ -124,10 +126,8 @@ def with_venv(interpreter: Interpreter, specification: Specification, step: Step
         ]
     else:
         command = [python, "-m", "pip", "install"]
-        if os.environ.get(
-            "PIP_NO_CACHE_DIR"
-        ):  # as a variable it makes the pip that comes with Python 3.6 crash
-            command.append("--no-cache-dir")
+        if os.environ.get("PIP_NO_CACHE_DIR"):
+            command.append("--no-cache-dir")  # as a variable it crashes the pip of Python 3.6
         tools = specification.tools + tuple(
             pin for pin in specification.pins if _project(pin) in _INSTALLERS
         )

@@ -1,4 +1,4 @@
-"""Environments as they lie in the cache: where, which of them are whole, and what a process in one needs."""
+"""Environments in the cache: where, which are complete, and what a process in one needs."""
 
 import contextlib
 import json
@@ -53,12 +53,12 @@ def environments_folder() -> Path:
 
 
 def compiled_folder(fix: str, key: str) -> Path:
-    """Where an engine that compiles its functions keeps them, by environment."""
+    """The folder of an engine's compiled functions, by environment."""
     return cache_root() / "compiled" / f"{fix.partition('_')[0]}-{key}"
 
 
 def find_complete(name: str, content: str) -> Path | None:
-    """The folder of a whole environment of this content whose Python is still there."""
+    """The folder of a complete environment of this content whose Python still exists."""
     for marker in sorted(environments_folder().glob(f"{name}-*/{MARKER}")):
         facts = read_marker(marker.parent)
         if (
@@ -71,7 +71,7 @@ def find_complete(name: str, content: str) -> Path | None:
 
 
 def read_marker(folder: Path) -> dict[str, Any] | None:
-    """What was written when the environment in `folder` was whole; None where it is not."""
+    """What was written when the environment in `folder` was complete; None if it is not."""
     try:
         facts = json.loads((folder / MARKER).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -83,12 +83,12 @@ def read_marker(folder: Path) -> dict[str, Any] | None:
 
 
 def write_marker(folder: Path, facts: dict[str, Any]) -> None:
-    """Mark the environment in `folder` as whole: on disk before it has its name."""
+    """Mark the environment in `folder` as complete, durably."""
     write_whole(folder / MARKER, json.dumps(facts, indent=1), durable=True)
 
 
 def build_lock(path: Path, what: str, say: Callable[[str], None]) -> AbstractContextManager[int]:
-    """Hold the lock under which `what` is built or checked; a waiter says for whom it waits.
+    """Hold the lock under which `what` is built or checked; a waiting process says for which one.
 
     Yields the descriptor, which installers inherit: the lock holds until the last of them has
     ended.
@@ -101,7 +101,11 @@ def build_lock(path: Path, what: str, say: Callable[[str], None]) -> AbstractCon
 
 
 def write_keras_settings(folder: Path) -> None:
-    """Keras' settings file. Keras writes a missing one itself, and two that start at once read half of it."""
+    """Write Keras' settings file.
+
+    Keras would write a missing one itself, and of two processes that start at once one would read
+    half.
+    """
     settings = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last"}
     home = folder / KERAS_HOME
     home.mkdir(exist_ok=True)
@@ -126,13 +130,13 @@ def fix_target(place: Place, name: str) -> fixes.Target:
 
 
 def require_for_fixes(names: list[str], place: Place) -> None:
-    """FixError where this machine lacks what a fix needs; `place.python` may not be there yet."""
+    """FixError if this machine lacks what a fix needs; `place.python` may not be there yet."""
     for name in names:
         fixes.find(name).require(fix_target(place, name))
 
 
 def apply_fixes(names: list[str], place: Place) -> None:
-    """Make what each fix adds; FixError where one cannot."""
+    """Apply each fix; FixError if one fails."""
     for name in names:
         target = fix_target(place, name)
         target.folder.mkdir(parents=True, exist_ok=True)
@@ -140,7 +144,7 @@ def apply_fixes(names: list[str], place: Place) -> None:
 
 
 def fix_variables(names: list[str], place: Place) -> dict[str, str]:
-    """The variables of all fixes of an environment; NotInstalled where one can no longer work."""
+    """The variables of all fixes of an environment; NotInstalled if one no longer works."""
     variables: dict[str, str] = {}
     for name in names:
         try:
@@ -186,9 +190,9 @@ key=str.lower)}))
 
 
 def freeze(env: Environment) -> str:
-    """All packages of an environment, one ``name==version`` a line, after comment lines on its origin.
+    """All packages of an environment, a ``name==version`` a line, after comments on its origin.
 
-    Raises NotInstalled where its interpreter does not run.
+    Raises NotInstalled if its interpreter does not run.
     """
     command = [str(env.python), "-c", _LIST]
     try:

@@ -1,4 +1,8 @@
-"""Find a Python of the right minor version: this one, pyenv's, uv's, or one on PATH."""
+"""Find a Python of the right minor version: this one, pyenv's, uv's, or one on PATH.
+
+Candidates are run until one answers, mostly the first, in 0.02 s. findpython would run every Python
+of the machine to sort them by version: 55 programs and 3 s here, on each start of a run.
+"""
 
 import json
 import os
@@ -11,7 +15,8 @@ from pathlib import Path
 
 _PROBE = (
     "import json, sys;"
-    "print(json.dumps({'version': '%d.%d.%d' % sys.version_info[:3], 'bits': 64 if sys.maxsize > 2**32 else 32,"
+    "print(json.dumps({'version': '%d.%d.%d' % sys.version_info[:3],"
+    "'bits': 64 if sys.maxsize > 2**32 else 32,"
     "'base': getattr(sys, '_base_executable', None) or sys.executable, 'prefix': sys.base_prefix}))"
 )
 _PROBE_SECONDS = 30
@@ -41,7 +46,7 @@ def find(minor: str) -> Interpreter | None:
 
 
 def probe(path: Path, origin: str = "PATH") -> Interpreter | None:
-    """What a Python says of itself; None where it does not run. A virtual environment gives its base."""
+    """Ask a Python about itself; None if it does not run. A virtual environment gives its base."""
     facts = _ask(path)
     if facts is None or facts["bits"] != "64":
         return None
@@ -51,12 +56,15 @@ def probe(path: Path, origin: str = "PATH") -> Interpreter | None:
 
 
 def _is_base(program: Path) -> bool:
-    """Whether a program is there and in no virtual environment: one made from another ends with it."""
+    """Whether a program can be run and is outside every virtual environment.
+
+    An environment made from a virtual environment would break with it.
+    """
     return os.access(program, os.X_OK) and not (program.parent.parent / "pyvenv.cfg").exists()
 
 
 def _ask(path: Path) -> dict[str, str] | None:
-    # A pyenv shim exists for versions that are not selected and then fails, so candidates are run.
+    # pyenv has shims for versions that are not selected, which fail: only running one tells.
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("PYTHON")
     }

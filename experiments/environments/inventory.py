@@ -1,4 +1,4 @@
-"""What lies in the cache for each backend, and which of it nobody needs any more."""
+"""Cached environments, and which of them are stale."""
 
 import shutil
 from collections.abc import Callable, Iterable
@@ -60,7 +60,7 @@ def look(backend: BackendConfig, kind: str) -> Entry:
 
 
 def available(wanted: Specification) -> str:
-    """What an environment would be made with here, in words; "none" where nothing will do."""
+    """What an environment would be made with here, in words; "none" if nothing is suitable."""
     conda = install.conda_program()
     if conda is not None:
         return f"{wanted.python} ({conda.name})"
@@ -71,7 +71,7 @@ def available(wanted: Specification) -> str:
 
 
 def _folders(name: str) -> list[Path]:
-    """The folders of one environment name, whole or not: the key is all that follows the last hyphen."""
+    """All folders of an environment, complete or not. The key follows the last hyphen."""
     return sorted(
         folder
         for folder in installed.environments_folder().glob(f"{name}-*")
@@ -80,16 +80,16 @@ def _folders(name: str) -> list[Path]:
 
 
 def clean(chosen: Iterable[tuple[BackendConfig, str]], everything: bool, say: Say) -> int:
-    """Remove environments that no file describes any more, or `everything` of the chosen; gives bytes freed.
+    """Remove stale environments, or `everything` of the chosen; returns the bytes freed.
 
-    With an environment go its kept verdicts and compiled functions. One that is being built stays.
-    Nothing outside the cache is touched.
+    Stale: no file in conda/ describes it any more. Its verdicts and compiled functions are removed
+    with it. One that is being built is skipped. Nothing outside the cache is touched.
     """
     freed = 0
     for backend, kind in chosen:
         recipe = recipe_of(backend, kind)
         if is_held(lock_file(recipe)):
-            say(f"{recipe.name}: is being built; left alone")
+            say(f"{recipe.name}: is being built; skipped")
             continue
         current = installed.find_complete(recipe.name, recipe.content)
         for folder in _folders(recipe.name) + (
@@ -109,9 +109,8 @@ def _remove(folder: Path, recipe: Recipe, say: Say) -> int:
     compiled = sorted((cache_root() / "compiled").glob(f"*-{key}"))
     size = sum(installed.folder_bytes(each) for each in (folder, *compiled))
     try:
-        (folder / installed.MARKER).unlink(
-            missing_ok=True
-        )  # first, so that what is left is not taken for whole
+        # The marker first, so that what is left never looks complete.
+        (folder / installed.MARKER).unlink(missing_ok=True)
         for each in (folder, *compiled):
             shutil.rmtree(each)
         for verdict in checks_folder().glob(f"{folder.name}-*"):

@@ -1,4 +1,4 @@
-"""An interpreter that the user names (backend.python=/path): used as it is, after a look at what it has."""
+"""An interpreter that the user names (backend.python=/path): used as it is, after a check."""
 
 import hashlib
 import json
@@ -39,8 +39,8 @@ def use(backend: BackendConfig, kind: str, say: Say) -> Environment:
     """The environment around the interpreter that `backend.python` names.
 
     Nothing is installed into it. What a fix adds is kept in the cache and reaches the worker by
-    variables. Raises NotInstalled where there is no such program, where it is no Python 3, or where
-    it lacks Keras or the backend's engine.
+    variables. Raises NotInstalled if there is no such program, or it is not a Python 3, or it lacks
+    Keras or the backend's engine.
     """
     begin = time.monotonic()
     python = Path(str(backend.python)).expanduser()
@@ -89,7 +89,7 @@ def _prepare(backend: BackendConfig, place: Place, name: str, version: str, say:
 
 
 def _look(python: Path, backend: BackendConfig) -> dict[str, Any]:
-    """What the interpreter has; NotInstalled in one line where it will not do."""
+    """What the interpreter has; NotInstalled in one line if it cannot be used."""
     what = f"backend.python={python}"
     if not python.exists():
         raise NotInstalled(
@@ -103,7 +103,8 @@ def _look(python: Path, backend: BackendConfig) -> dict[str, Any]:
     if facts["missing"]:
         lacking = " and ".join(facts["missing"])
         raise NotInstalled(
-            f"{what} (Python {facts['version']}) has no {lacking}; install it there, or leave backend.python out"
+            f"{what} (Python {facts['version']}) has no {lacking}; "
+            "install it there, or omit backend.python"
         )
     return facts
 

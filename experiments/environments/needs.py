@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from experiments.config.schema import RunConfig
 from experiments.errors import ConfigError
-from experiments.worker.selfcheck import needs as selfcheck
 
 
 @dataclass(frozen=True)
@@ -24,6 +23,8 @@ class Needs:
 
 def everything(keras_generation: int) -> Needs:
     """What is checked without a task under a Keras generation."""
+    from experiments.worker.selfcheck import needs as selfcheck  # imports NumPy
+
     return Needs(tuple(selfcheck.everything(keras_generation)))
 
 
@@ -32,6 +33,8 @@ def of_run(config: RunConfig) -> Needs:
 
     Raises ConfigError if the task's model cannot be built with its settings.
     """
+    from experiments.worker.selfcheck import needs as selfcheck  # imports NumPy
+
     task, generation = config.task, config.backend.keras_generation
     try:
         cases, uncovered = selfcheck.needed(config.model(), task.optimizer, task.loss, generation)

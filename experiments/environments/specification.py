@@ -1,7 +1,7 @@
 """What conda/*.yaml says about a backend's environment: its Python and its pins.
 
-The files are conda's own environment files, so that `conda env create -f` takes them too; they are the
-only place where a backend's interpreter and versions stand.
+The files are conda's own environment files, so `conda env create -f` takes them too. A backend's
+interpreter and versions are stated nowhere else.
 """
 
 import hashlib
@@ -27,9 +27,7 @@ class Specification:
     name: str  # theano, theano-gpu
     path: Path
     python: str  # minor version, "3.6"
-    tools: tuple[
-        str, ...
-    ]  # pip requirements of the installer itself, "pip==21.3.1"; not always pinned
+    tools: tuple[str, ...]  # pip requirements of the installer, "pip==21.3.1"; may be empty
     pins: tuple[str, ...]  # pip requirements of the environment
     conda_only: tuple[str, ...]  # conda packages that pip does not have
     digest: str  # sha256 of the file's meaning: comments and blank lines do not count
@@ -46,11 +44,9 @@ def conda_folder() -> Path:
 
 
 def environment_file(environment: str, kind: str) -> Path:
-    """The file of a backend's `environment` for one kind of device: a name under conda/, or a path of your own."""
+    """The file of an `environment` for one kind of device: a name in conda/, or your own path."""
     if kind not in KINDS:
-        raise ConfigError(
-            f"environment kind {kind!r} is not known; choose one of: {', '.join(KINDS)}"
-        )
+        raise ConfigError(f"environment kind {kind!r} is unknown; choose from {', '.join(KINDS)}")
     suffix = "-gpu" if kind == "gpu" else ""
     if environment.endswith((".yaml", ".yml")):
         own = project_root() / Path(environment).expanduser()
@@ -61,15 +57,15 @@ def environment_file(environment: str, kind: str) -> Path:
 def read(environment: str, kind: str) -> Specification:
     """Read one environment file.
 
-    Raises ConfigError where there is no such file or where it is not a conda environment file with pinned
-    pip requirements.
+    Raises ConfigError if there is no such file, or if it is not a conda environment file with
+    pinned pip requirements.
     """
     path = environment_file(environment, kind)
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         there = ", ".join(sorted(file.stem for file in conda_folder().glob("*.yaml")))
-        raise ConfigError(f"no environment file {path}; there are: {there}") from None
+        raise ConfigError(f"no environment file {path}; choose from {there}") from None
     except (OSError, yaml.YAMLError) as error:
         raise ConfigError(f"environment file {path} cannot be read: {_one_line(error)}") from None
     return _parse(path, content)

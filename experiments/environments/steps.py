@@ -1,4 +1,4 @@
-"""Run one step of a build: output to a log, progress in words, an end that can be told in one line."""
+"""Run one step of a build: output to a log, progress in words, a failure in one line."""
 
 import math
 import os
@@ -24,7 +24,7 @@ _BOX = re.compile(r"[×╰─▶│├]+")
 
 
 class StepError(Exception):
-    """A step of a build ended badly; `reason` is one line, `tail` the last lines of its log."""
+    """A step of a build failed; `reason` is one line, `tail` the last lines of its log."""
 
     def __init__(self, reason: str, tail: Sequence[str]) -> None:
         super().__init__(reason)
@@ -43,10 +43,11 @@ def run(
     accept: Collection[int] = (0,),
     limit_seconds: float = math.inf,
 ) -> int:
-    """Run `command` with its output appended to `log`; say how it goes now and then; gives the exit status.
+    """Run `command`, append its output to `log` and report progress; returns the exit status.
 
-    `keep` is a file descriptor that the child inherits (the build's lock). Interrupted or over its time, the
-    child's whole process group is ended. Raises StepError on a status that is not in `accept`.
+    `keep` is a file descriptor that the child inherits (the build's lock). If it is
+    interrupted or takes too long, the child's whole process group is killed. Raises StepError on a
+    status that is not in `accept`.
     """
     with log.open("ab") as output:
         start = output.tell()
@@ -90,11 +91,11 @@ def _wait(
         except subprocess.TimeoutExpired:
             progress(time.monotonic() - begin)
             pause = min(2 * pause, _LONGEST_PROGRESS_SECONDS)
-    raise StepError(f"not done after {limit_seconds:.0f} s", ())
+    raise StepError(f"not finished after {limit_seconds:.0f} s", ())
 
 
 def _progress(what: str, elapsed: float, log: Path) -> str:
-    """One line on a step that is not done: how long it has run, and the last line of its log."""
+    """One line on a running step: how long it has run, and the last line of its log."""
     lines = [" ".join(line.split()) for line in _tail(log, 0) if line.strip()]
     last = lines[-1] if lines and not lines[-1].startswith("$ ") else ""
     return f"{what}: {elapsed:.0f} s" + (f", {last[:_PROGRESS_LENGTH]}" if last else "")
@@ -113,7 +114,7 @@ def _end_group(child: "subprocess.Popen[bytes]") -> None:
 
 
 def explain(log: Path, start: int, status: int) -> tuple[str, list[str]]:
-    """The telling line of a log from byte `start` on, and its last lines."""
+    """The line of a log, from byte `start` on, that says what failed; and its last lines."""
     lines = [
         line.rstrip() for line in _tail(log, start) if line.strip() and not line.startswith("$ ")
     ]
@@ -124,7 +125,7 @@ def explain(log: Path, start: int, status: int) -> tuple[str, list[str]]:
     ]
     if status < 0:
         after = f" after: {lines[-1]}" if lines else ""
-        reason = f"it was ended by {signal.Signals(-status).name}{after}"
+        reason = f"it was killed by {signal.Signals(-status).name}{after}"
     else:
         reason = (
             _sentence(lines, telling[-1])
@@ -136,7 +137,7 @@ def explain(log: Path, start: int, status: int) -> tuple[str, list[str]]:
 
 
 def _sentence(lines: list[str], last: int) -> str:
-    """The line `last`, with the lines it is wrapped from or into (uv indents what belongs to one message)."""
+    """The line `last` with those before and after that uv indented as one message."""
     first = last
     while first > 0 and lines[first].startswith("      ") and lines[first - 1].startswith("  "):
         first -= 1

@@ -1,4 +1,4 @@
-"""The whole process environment of a worker: nothing of the caller's that could change what is measured."""
+"""The complete environment of a worker process: nothing inherited that could change timings."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ from experiments.environments.installed import KERAS_HOME, Environment
 from experiments.errors import NotInstalled
 from experiments.system.paths import cache_root, project_root
 
-# What a worker takes over from its caller: where programs, the home, certificates and GPU libraries are.
+# What a worker inherits: where programs, the home, certificates and GPU libraries are.
 _KEPT = (
     *(
         "PATH",
@@ -47,9 +47,10 @@ _THREAD_VARIABLES = (
     "NPROC",  # JAX: size of its CPU client's pools; no XLA flag sets them any more
     "PJRT_NPROC",
 )
-# A thread that waits spins for a moment (1 ms, 10,000 turns) and then sleeps. Spinning for long makes two threads
-# slower than one on busy cores; sleeping at once made CNTK's LSTM 12 to 20 times and its embedding 40 times slower
-# on idle ones, and PyTorch's LSTM twice: each of their many small parallel loops then wakes its threads anew.
+# A thread that waits spins for a moment (1 ms, 10,000 turns) and then sleeps. Spinning for long
+# makes two threads slower than one on busy cores; sleeping at once made CNTK's LSTM 12 to 20 times
+# and its embedding 40 times slower on idle ones, and PyTorch's LSTM twice: each of their many small
+# parallel loops then wakes its threads anew.
 _WAITING = {
     "OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "10000", "KMP_BLOCKTIME": "1",
     "OMP_DYNAMIC": "FALSE", "MKL_DYNAMIC": "FALSE",
@@ -69,9 +70,10 @@ def worker_variables(
 ) -> dict[str, str]:
     """The complete environment of a process that runs `backend` in `env`.
 
-    `threads` is a number (see `resolve_threads`), `kind` "cpu" or "gpu", `index` the one GPU to be seen, as
-    nvidia-smi counts (None keeps the caller's CUDA_VISIBLE_DEVICES). Variables of the backend's configuration
-    come last and win. Raises NotInstalled where the folder that an engine compiles into cannot be written.
+    `threads` is a number (see `resolve_threads`), `kind` "cpu" or "gpu", `index` the one GPU to be
+    seen, as nvidia-smi counts (None keeps the caller's CUDA_VISIBLE_DEVICES). Variables of the
+    backend's configuration come last and win. Raises NotInstalled if the folder that an engine
+    compiles into cannot be written.
     """
     _make_compile_folder(env)
     variables = {
@@ -101,10 +103,10 @@ def worker_variables(
 
 
 def _gpu_variables(index: int | None, memory_growth: bool, tf32: bool) -> dict[str, str]:
-    """What each engine reads to see one GPU only, and to use its memory and arithmetic as configured."""
+    """What makes each engine use one GPU, with its memory and arithmetic as configured."""
     variables = {
         "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # so that an index means what nvidia-smi shows
-        "JAX_PLATFORMS": "cuda,cpu",  # both named: JAX then fails where CUDA does not start
+        "JAX_PLATFORMS": "cuda,cpu",  # both named: JAX then fails if CUDA does not start
     }
     if index is not None:
         variables["CUDA_VISIBLE_DEVICES"] = str(index)
@@ -116,12 +118,12 @@ def _gpu_variables(index: int | None, memory_growth: bool, tf32: bool) -> dict[s
 
 
 def _keras_home(env: Environment) -> Path:
-    """A Keras settings folder of the environment's own: ~/.keras is neither read nor written."""
+    """The environment's own folder of Keras settings: ~/.keras is neither read nor written."""
     return (env.folder or cache_root()) / KERAS_HOME
 
 
 def _make_compile_folder(env: Environment) -> None:
-    """Make the folder where the engine keeps what it compiles; NotInstalled where that cannot be written."""
+    """Make the engine's folder of compiled functions; NotInstalled if it cannot be written."""
     folder = compiled_by(env)
     if folder is None:
         return
@@ -138,7 +140,7 @@ def _make_compile_folder(env: Environment) -> None:
 
 
 def compiled_by(env: Environment) -> Path | None:
-    """The folder where the engine of `env` keeps compiled functions between runs; None where it keeps none."""
+    """The folder in which the engine of `env` keeps compiled functions; None if it keeps none."""
     for flag in env.variables.get("THEANO_FLAGS", "").split(","):
         name, _, value = flag.partition("=")
         if name == "base_compiledir":
@@ -147,7 +149,7 @@ def compiled_by(env: Environment) -> Path | None:
 
 
 def compiled_functions(env: Environment) -> int:
-    """How many functions are kept compiled for `env`: a run that adds to them has waited for a compiler."""
+    """How many compiled functions `env` has: a run that adds some has waited for a compiler."""
     folder = compiled_by(env)
     return 0 if folder is None else sum(1 for _ in folder.glob("compiledir_*/tmp*/key.pkl"))
 

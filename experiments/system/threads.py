@@ -1,4 +1,8 @@
-"""How many threads an engine gets: the physical cores that this process may use, or a number."""
+"""How many threads an engine gets: the physical cores that this process may use, or a number.
+
+loky.cpu_count(only_physical_cores=True) is not enough: under an affinity mask it counts hardware
+threads, it reads one control group instead of all above this process, and it rounds a quota up.
+"""
 
 import math
 import os
@@ -14,8 +18,8 @@ _OWN_CGROUP = Path("/proc/self/cgroup")
 def resolve_threads(value: str | int) -> int:
     """The number of threads for `value`: "auto", or 1 to the processors this process may use.
 
-    Raises ConfigError for anything else. More threads than processors are refused: the engines' threads
-    would wait for each other.
+    Raises ConfigError for anything else. More threads than processors are refused: the engines'
+    threads would wait for each other.
     """
     usable = usable_processors()
     if str(value).strip().lower() == "auto":
@@ -23,7 +27,9 @@ def resolve_threads(value: str | int) -> int:
     try:
         threads = int(str(value))
     except ValueError:
-        raise ConfigError(f"threads={value} is no number; choose auto or 1 to {usable}") from None
+        raise ConfigError(
+            f"threads={value} is not a number; choose auto or 1 to {usable}"
+        ) from None
     if not 1 <= threads <= usable:
         raise ConfigError(f"threads={threads} is out of range; choose auto or 1 to {usable}")
     return threads
@@ -37,7 +43,7 @@ def affinity() -> set[int]:
 
 
 def usable_processors() -> int:
-    """Hardware threads that this process may use: its affinity, within its control group's quota."""
+    """Hardware threads that this process may use: its affinity within its control groups' quota."""
     quota = cgroup_quota()
     return len(affinity()) if quota is None else max(1, min(len(affinity()), math.ceil(quota)))
 
@@ -65,7 +71,7 @@ def _core(processor: int) -> tuple[str, str] | None:
 
 
 def cgroup_quota() -> float | None:
-    """Processors that the control group grants (2.5 = two and a half); None where it sets no limit."""
+    """Processors that the control groups grant, such as 2.5; None if there is no limit."""
     quotas = [quota for folder in _own_groups() if (quota := _quota_of(folder)) is not None]
     return min(quotas, default=None)
 

@@ -193,7 +193,7 @@ def test_clock_jumps(place: Place, injection: Injection, seconds: float) -> None
             "engine_unsound",
             "its engine's check ended badly: RuntimeError: no such operation",
         ),
-        ("kill", "engine_unsound", "its engine's check ended badly: it was ended by SIGKILL"),
+        ("kill", "engine_unsound", "its engine's check ended badly: it was killed by SIGKILL"),
     ],
 )
 def test_check_goes_wrong(

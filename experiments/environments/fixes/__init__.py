@@ -2,12 +2,12 @@
 
 A fix module has
 
-- ``require(target: Target) -> None``: raise FixError with one line where this machine lacks what the fix needs;
+- ``require(target: Target) -> None``: FixError in one line if this machine lacks what it needs;
 - ``apply(target: Target) -> None``: make what is missing, or raise FixError;
-- ``variables(target: Target) -> dict[str, str]``: what a process in the environment must have set.
+- ``variables(target: Target) -> dict[str, str]``: what a process in the environment must set.
 
-`require` runs before an environment is built, when nothing was fetched yet; `apply` at its end; `variables`
-whenever it is used, so it must be quick.
+`require` runs before an environment is built, while nothing is downloaded; `apply` at the end of
+the build; `variables` at every use, so it must be quick.
 """
 
 import hashlib
@@ -33,17 +33,17 @@ class Target:
 
     folder: Path  # of this fix's own products
     python: Path
-    owned: bool  # built by this project: its packages may be added to. One that the user names may not.
+    owned: bool  # built by this project; nothing is added to an interpreter that the user names
     kind: str  # "cpu" | "gpu"
     compiled: Path  # where an engine keeps what it compiles; may not exist yet
     log: Callable[[str], None]
 
 
 def find(name: str) -> Any:
-    """The module of a fix; ConfigError with the choices where there is none."""
+    """The module of a fix; ConfigError with the choices if there is none."""
     choices = sorted(module.name for module in pkgutil.iter_modules(__path__))
     if name not in choices:
-        raise ConfigError(f"no fix named {name!r}; there are: {', '.join(choices)}")
+        raise ConfigError(f"there is no fix {name!r}; choose from {', '.join(choices)}")
     return importlib.import_module(f"{__name__}.{name}")
 
 
@@ -56,7 +56,7 @@ def digest(names: Sequence[str]) -> str:
 
 
 def capture(command: Sequence[str | Path], target: Target) -> str:
-    """Standard output of a command, the rest logged; FixError with the last line where it fails."""
+    """Standard output of a command, the rest logged; FixError with the last line if it fails."""
     words = [str(word) for word in command]
     target.log("$ " + " ".join(words))
     try:

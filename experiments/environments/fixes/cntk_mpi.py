@@ -1,8 +1,9 @@
 """CNTK's missing MPI: a stand-in for the OpenMPI 1.10 libraries that its wheel was linked with.
 
-CNTK loads libmpi.so.12 and libmpi_cxx.so.1 when it is imported, yet a single process calls none of their
-functions but MPI_Initialized. The stand-in has every symbol CNTK's libraries ask for: MPI_Initialized answers
-"no", every other function says its name and aborts, so that nothing can go wrong unseen.
+CNTK loads libmpi.so.12 and libmpi_cxx.so.1 when it is imported, yet a single process calls none of
+their functions but MPI_Initialized. The stand-in has every symbol CNTK's libraries ask for:
+MPI_Initialized answers "no", every other function says its name and aborts, so that nothing can go
+wrong unseen.
 """
 
 import re
@@ -31,7 +32,7 @@ def require(_: Target) -> None:
 
 
 def apply(target: Target) -> None:
-    """Compile the stand-in: into CNTK's own library folder (its run path), else into the fix's folder."""
+    """Compile the stand-in into CNTK's library folder (its run path) or the fix's folder."""
     libraries = _library_folder(target)
     if not target.owned and _has_mpi(target, libraries):
         return
@@ -62,7 +63,7 @@ def apply(target: Target) -> None:
 
 
 def variables(target: Target) -> dict[str, str]:
-    """LD_LIBRARY_PATH, only where the stand-in could not be put on CNTK's own run path."""
+    """LD_LIBRARY_PATH, only if the stand-in is not on CNTK's own run path."""
     if (target.folder / _LIBRARIES[0]).exists():
         return {"LD_LIBRARY_PATH": str(target.folder)}
     return {}

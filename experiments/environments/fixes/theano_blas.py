@@ -1,7 +1,8 @@
 """A fast BLAS for Theano: a current OpenBLAS, and the flags that make Theano compile against it.
 
-Without one Theano falls back to NumPy's, two to three times slower. The OpenBLAS of scipy-openblas32 has every
-name prefixed with ``scipy_``; a shim library jumps from the plain names to those.
+Without one Theano falls back to NumPy's, two to three times slower. The OpenBLAS of
+scipy-openblas32 has every name prefixed with ``scipy_``; a shim library jumps from the plain names
+to those.
 """
 
 import platform
@@ -17,11 +18,14 @@ from experiments.environments.interpreters import uv_program
 OPENBLAS = "scipy-openblas32==0.3.34.481.3"
 _SHIM = "libopenblas_plain.so"
 _JUMP = {"x86_64": "jmp scipy_{name}@PLT", "aarch64": "b scipy_{name}"}
-_HEADER = "import os, sysconfig; print(os.path.exists(os.path.join(sysconfig.get_paths()['include'], 'Python.h')))"
+_HEADER = (
+    "import os, sysconfig;"
+    "print(os.path.exists(os.path.join(sysconfig.get_paths()['include'], 'Python.h')))"
+)
 
 
 def require(target: Target) -> None:
-    """A C++ compiler, nm, a processor whose jump is known, and a cache whose path Theano's flags can hold."""
+    """A C++ compiler, nm, a known processor, and a cache whose path fits into Theano's flags."""
     _refuse_awkward_path(target.folder)
     _compiler()
     _nm()
@@ -33,7 +37,8 @@ def apply(target: Target) -> None:
     compiler, jump = _compiler(), _jump()
     if capture([target.python, "-c", _HEADER], target).strip() != "True":
         raise FixError(
-            f"{target.python} has no Python.h, which Theano compiles against; take a Python with headers"
+            f"{target.python} has no Python.h, which Theano compiles against; "
+            "use a Python with headers"
         )
     library = _fetch(target)
     names = re.findall(
@@ -45,13 +50,18 @@ def apply(target: Target) -> None:
     source.write_text("".join(_entry(name, jump) for name in sorted(set(names))), encoding="ascii")
     unfinished = target.folder / f".{_SHIM}.partial"
     run_path = f"-Wl,-rpath,{library.parent}"
-    capture([compiler, "-shared", "-fPIC", "-O1", f"-Wl,-soname,{_SHIM}", "-o", unfinished, "-x", "c", source,
-             "-x", "none", library, run_path], target)  # fmt: skip
+    capture(
+        [
+            *(compiler, "-shared", "-fPIC", "-O1", f"-Wl,-soname,{_SHIM}", "-o", unfinished),
+            *("-x", "c", source, "-x", "none", library, run_path),
+        ],
+        target,
+    )
     unfinished.replace(target.folder / _SHIM)
 
 
 def variables(target: Target) -> dict[str, str]:
-    """THEANO_FLAGS: float32, the device, the compiler, where compiled functions are kept, and the BLAS."""
+    """THEANO_FLAGS: float32, device, compiler, the folder of compiled functions, and the BLAS."""
     _refuse_awkward_path(target.compiled)
     flags = [
         "floatX=float32",
@@ -67,7 +77,8 @@ def variables(target: Target) -> dict[str, str]:
 def _refuse_awkward_path(path: Path) -> None:
     if re.search(r"[\s,\\]", str(path)):
         raise FixError(
-            f"Theano's flags take no blank or comma in a path: {path}; set KBB_CACHE to another folder"
+            f"Theano's flags allow no blank or comma in a path: {path}; "
+            "set KBB_CACHE to another folder"
         )
 
 
@@ -77,7 +88,8 @@ def _compiler() -> str:
         if found:
             return found
     raise FixError(
-        "no C++ compiler found (g++, c++, clang++), which Theano compiles every function with; install g++"
+        "no C++ compiler found (g++, c++, clang++); Theano compiles its functions with it: "
+        "install g++"
     )
 
 
@@ -98,7 +110,7 @@ def _jump() -> str:
 
 
 def _fetch(target: Target) -> Path:
-    """Install the wheel into the fix's folder, with this project's own installer: Theano's pip is too old for it."""
+    """Install the wheel into the fix's folder with our installer: Theano's pip is too old."""
     place = target.folder / "wheel"
     uv = uv_program()
     shutil.rmtree(place, ignore_errors=True)

@@ -46,7 +46,7 @@ def test_fresh_checkout_lacks_the_default_environment_alone(
     assert show(found) == 1
     said = capsys.readouterr().out
     assert "python -m experiments env build tensorflow\n" in said
-    assert "A default run lacks:" in said and "\x1b" not in said
+    assert "Needed for a default run:" in said and "\x1b" not in said
     assert (
         not (place / "cache").exists()
         and not (place / "runs").exists()
@@ -73,7 +73,10 @@ def test_environment_states(place: Path) -> None:
     soundness.checks_folder().mkdir()
     kept = soundness.checks_folder() / f"{folder.name}-aa.json"
     check = {"name": "adam.step_1", "value": 1.0, "limit": 0.1, "passed": False, "seconds": 0.1}
-    for passed, told in ((True, "engine sound (cases checked: 1)"), (False, "engine UNSOUND: adam")):
+    for passed, told in (
+        (True, "engine sound (cases checked: 1)"),
+        (False, "engine UNSOUND: adam"),
+    ):
         cases = {"adam": [{**check, "passed": passed}]}
         kept.write_text(json.dumps({"schema": 2, "cases": cases}))
         assert row(project.environments(False), "jax").detail.endswith(told)

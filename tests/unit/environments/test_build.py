@@ -108,7 +108,7 @@ def test_build_that_was_cut_off_is_built_again(tmp_path: Path) -> None:
     say = Lines()
     second = ensure(backend(file), "cpu", say)
     assert "tiny: built in" in say.text and second.folder == first.folder
-    assert "was not finished; building it again" in say.text
+    assert "was interrupted; building it again" in say.text
     assert not (first.folder / "env" / "half-written").exists()
 
 
@@ -302,6 +302,6 @@ def test_conda_that_fails_gives_way_to_a_venv(
 def test_packages_that_only_conda_has_need_conda(tmp_path: Path) -> None:
     file = environment_file(tmp_path, more="  - pygpu=0.7.6\n")
     with pytest.raises(
-        NotInstalled, match="needs conda, mamba or micromamba for pygpu=0.7.6: none on PATH"
+        NotInstalled, match="needs conda, mamba or micromamba for pygpu=0.7.6, and none is on PATH"
     ):
         ensure(backend(file), "cpu", Lines())

@@ -263,7 +263,7 @@ def test_a_case_without_an_answer_is_no_verdict(engine: Engine) -> None:
         ("echo 'ImportError: no libmpi.so.12'; exit 2", "ImportError: no libmpi.so.12"),
         (
             "echo an error that was no end; kill -SEGV $$",
-            "ended by SIGSEGV after: an error that was no end",
+            "killed by SIGSEGV after: an error that was no end",
         ),
         ("exit 0", "ended badly: exit status 0"),
     ],
@@ -290,7 +290,7 @@ def test_check_that_hangs_is_ended(engine: Engine, monkeypatch: pytest.MonkeyPat
     engine.breaks("exec sleep 60")
     monkeypatch.setattr(soundness, "_LIMIT_SECONDS", 0.3)
     result = engine.check()
-    assert not result.sound and "not done after 0 s" in result.message
+    assert not result.sound and "not finished after 0 s" in result.message
     assert not list(soundness.checks_folder().glob(".tiny*")), "nothing is left beside the verdicts"
 
 

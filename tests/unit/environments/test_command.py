@@ -1,6 +1,7 @@
 """python -m experiments env: what it understands, lists and removes."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,19 @@ from experiments.config.schema import BackendConfig
 from experiments.environments import ensure, installed, inventory
 from experiments.environments.build import lock_file, recipe_of
 from experiments.errors import ConfigError, EngineUnsound, NotInstalled
-from tests.support.environment_files import Lines, backend, environment_file, script
+from tests.support.environment_files import Lines, backend, environment_file
+
+# Answers the self-check's question: of all cases, one is wrong.
+UNSOUND = """#!{python}
+import json, sys
+cases = json.load(open(sys.argv[3]))["cases"]
+check = dict(value=1e-6, limit=0.1, passed=True, seconds=0.1)
+checks = [dict(check, case=case, name=case + ".forward") for case in cases]
+checks[0].update(name="lstm", value=1.4, passed=False)
+with open(sys.argv[4], "w") as out:
+    json.dump(dict(sound=False, checks=checks, versions=dict(), seconds=1.0), out)
+sys.exit(1)
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -138,7 +151,7 @@ def test_states_of_an_environment(tmp_path: Path) -> None:
         assert inventory.look(tiny, "cpu").state == inventory.BUILDING
         say = Lines()
         assert inventory.clean([(tiny, "cpu")], everything=True, say=say) == 0
-        assert "is being built; left alone" in say.text
+        assert "is being built; skipped" in say.text
 
 
 def test_clean_removes_what_no_file_describes_and_nothing_else(
@@ -208,11 +221,13 @@ def test_backend_file_that_is_none_is_told(tmp_path: Path, monkeypatch: pytest.M
 def test_check_tells_an_unsound_engine_and_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    verdict = '{"sound": false, "checks": [{"name": "lstm", "value": 1.4, "limit": 0.1, "passed": false}]}'
-    python = script(tmp_path / "python", f"echo '{verdict}' > \"$4\"; exit 1")
+    python = tmp_path / "python"
+    python.write_text(UNSOUND.format(python=sys.executable))
+    python.chmod(0o755)
     environment = installed.Environment(python, "key", "cpu", "named", tmp_path, {}, 0.0, "cntk")
     monkeypatch.setattr("experiments.environments.ensure", lambda *_: environment)
     assert main(["env", "check", "cntk"]) == 1
     said = capsys.readouterr()
-    assert "failed: lstm is 1.4, limit 0.1" in said.out
-    assert "error: cntk: its engine is unsound: lstm is 1.4, limit 0.1" in said.err
+    assert said.out.count("  failed: ") == 1 and "lstm is 1.4, limit 0.1" in said.out
+    assert said.err.startswith("error: cntk: its engine is unsound: ")
+    assert "lstm is 1.4, limit 0.1" in said.err and said.err.count("\n") == 1

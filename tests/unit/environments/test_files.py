@@ -106,10 +106,10 @@ def test_bad_file_is_refused_in_one_line(tmp_path: Path, text: str, told: str) -
 
 
 def test_missing_file_lists_those_there_are() -> None:
-    with pytest.raises(ConfigError, match="there are: cntk, cntk-gpu, jax"):
+    with pytest.raises(ConfigError, match="choose from cntk, cntk-gpu, jax"):
         read("caffe", "cpu")
 
 
 def test_unknown_kind_is_refused() -> None:
-    with pytest.raises(ConfigError, match="choose one of: cpu, gpu"):
+    with pytest.raises(ConfigError, match="choose from cpu, gpu"):
         read("jax", "tpu")

@@ -98,7 +98,9 @@ def test_missing_cntk_is_told(tmp_path: Path) -> None:
 
 def test_fixes_are_found_by_name_and_the_choices_told() -> None:
     assert fixes.find("theano_blas").OPENBLAS.startswith("scipy-openblas32==")
-    with pytest.raises(ConfigError, match="no fix named 'nope'; there are: cntk_mpi, theano_blas"):
+    with pytest.raises(
+        ConfigError, match="there is no fix 'nope'; choose from cntk_mpi, theano_blas"
+    ):
         fixes.find("nope")
 
 
