@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from experiments import names
+from experiments.cli.console import Quiet
 from experiments.errors import UserError
 from experiments.journal import journal
 from experiments.runs.run import run
@@ -74,14 +75,15 @@ class Runner:
 
     def measure(self, job: Job) -> Result:
         """One run, recorded and shown; raises KeyboardInterrupt again after it was closed as killed."""
-        config, view = job.config(self._record.id), RunView(self._progress, job.key, job.name)
+        prospect, config = self._prospects[job.cell.index], job.config(self._record.id)
+        view = Quiet() if prospect.told else RunView(self._progress, job.key, job.name)
         store = self._store()
         if store is not None:
             self.debts.settle(store)
         if store is None:
             config.tracking.deferred = True
         try:
-            outcome = run(config, view, store, self._prospects[job.cell.index].refusal)
+            outcome = run(config, view, store, prospect.refusal)
         except UserError as error:  # the folder of runs cannot be written
             result = Result(error.state, str(error))
             folder = None
@@ -94,7 +96,10 @@ class Runner:
             if folder is not None and (folder / "worker.log").exists()
             else ""
         )
-        self._progress.end(job.key, job.name, result.state, result.reason, result.figures, log)
+        if prospect.told:
+            self._progress.record()
+        else:
+            self._progress.end(job.key, job.name, result.state, result.reason, result.figures, log)
         if result.state == names.KILLED:
             raise KeyboardInterrupt
         self._on_end(job, result)

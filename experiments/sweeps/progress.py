@@ -111,6 +111,12 @@ class Progress:
             self.line(f"{self._count()} {state:<9} {name}: {reason or 'no reason was left'}{where}")
         self._redraw()
 
+    def record(self) -> None:
+        """A run that was recorded as failed, which was said for all of its backend before."""
+        self.done += 1
+        self.failed += 1
+        self._redraw()
+
     def skip(self, name: str, state: str) -> None:
         """A run that another sweep has finished meanwhile."""
         self.done += 1

@@ -30,6 +30,7 @@ class Prospect:
     threads: int | None = None
     data_digest: str | None = None
     refusal: UserError | None = None
+    told: bool = False  # that it is refused, with all other cells of its backend
 
     @property
     def protocol_id(self) -> str | None:
@@ -168,6 +169,21 @@ def _place(prospect: Prospect) -> tuple[Device, int]:
 def _refuse(group: list[Prospect], error: UserError) -> None:
     for prospect in group:
         prospect.refusal = error
+
+
+def tell_refusals(prospects: list[Prospect], say: Say) -> None:
+    """Say once for each backend why none of its cells can be measured, and mark them as told."""
+    backends: dict[str, list[Prospect]] = {}
+    for prospect in prospects:
+        backends.setdefault(prospect.cell.config.backend.title, []).append(prospect)
+    for title, group in backends.items():
+        refusals = [prospect.refusal for prospect in group if prospect.refusal is not None]
+        if len(group) == 1 or len(refusals) < len(group) or len(set(map(str, refusals))) > 1:
+            continue
+        recorded = f"all {len(group)} cells are recorded as {refusals[0].state}"
+        say(f"{title} is not measured, {recorded}: {refusals[0]}")
+        for prospect in group:
+            prospect.told = True
 
 
 def foresee_data(needs: list[str]) -> Callable[[RunConfig], str | None]:

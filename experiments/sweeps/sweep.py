@@ -66,6 +66,7 @@ class Sweep:
         self.request, self.cells, self.settings, self.how = request, cells, settings, how
         self.record, self.connection, self.again = record, connection, again
         self.results: Results = {}
+        self.told: set[str] = set()  # cells whose refusal was said for their whole backend
         self.blocks = grid.blocks(cells, record.seed)
 
     def conduct(self, inherited: str | None) -> int:
@@ -128,7 +129,10 @@ class Sweep:
         """Run what is left; the sweep's end state."""
         if not self.how.remote and jobs:
             wanted = {job.cell.index for job in jobs}
-            survey.ready_environments([p for p in prospects if p.cell.index in wanted], _say)
+            left = [p for p in prospects if p.cell.index in wanted]
+            survey.ready_environments(left, _say)
+            survey.tell_refusals(left, _say)
+            self.told = {p.cell.key for p in left if p.told}
         estimator = Estimator(ledger)
 
         def seconds_left() -> float:
@@ -190,7 +194,7 @@ class Sweep:
         self.record.ended = left == 0
         self.record.save()
         results.show(
-            self.cells,
+            [cell for cell in self.cells if cell.key not in self.told],
             self.results,
             f"sweep {self.record.id}: {finished} finished, {failed} failed, {left} left",
         )

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis  # noqa: F401 (its import warns after gc.freeze, which setting up MLflow calls)
 import pytest
 
 from tests.support.sweeping import Bench

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from experiments import environments
 from experiments.config import identity
 from experiments.config.schema import RunConfig
-from experiments.errors import ConfigError, DataError, UserError
+from experiments.environments import CheckResult, Needs
+from experiments.errors import ConfigError, DataError, EngineUnsound, NotInstalled, UserError
 from experiments.journal import journal
 from experiments.runs.device import Device
 from experiments.sweeps import backlog, grid, records, results, survey
@@ -235,6 +237,56 @@ def test_a_missing_gpu_refuses_its_cell(config: RunConfig) -> None:
     assert far.refusal is None
 
 
+def test_a_backend_refused_as_a_whole_is_told_once(config: RunConfig) -> None:
+    """One without any cell to measure; not one of which a task is refused, nor several reasons."""
+
+    def prospect(backend: str, task: str, reason: str | None) -> Prospect:
+        other = copy.deepcopy(config)
+        other.backend.title, other.task.name = backend, task
+        return Prospect(cell(other), refusal=NotInstalled(reason) if reason else None)
+
+    prospects = [
+        prospect("CNTK", "a", "no Python 3.6"),
+        prospect("JAX", "a", None),
+        prospect("Theano", "a", "no compiler"),
+        prospect("CNTK", "b", "no Python 3.6"),
+        prospect("JAX", "b", "no layer"),
+        prospect("Theano", "b", "no layer"),
+        prospect("Alone", "a", "no Python 3.6"),
+    ]
+    said: list[str] = []
+    survey.tell_refusals(prospects, said.append)
+    assert said == [
+        "CNTK is not measured, all 2 cells are recorded as not_installed: no Python 3.6"
+    ]
+    assert [p.told for p in prospects] == [True, False, False, True, False, False, False]
+
+
+def test_an_environment_is_checked_once_for_all_its_tasks(
+    config: RunConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    def check(*arguments: Any, needs: Needs) -> CheckResult:
+        asked.append(needs)
+        wrong = "text_gen" in needs.tasks
+        return CheckResult(not wrong, [], "wrong" if wrong else "", 0.0, False)
+
+    monkeypatch.setattr(environments, "check", check)
+    monkeypatch.setattr(environments, "ensure", lambda *_: None)
+    prospects = [
+        Prospect(cell(composed(f"task={task}", "backend=torch", "gpu=cpu")), CPU, 2)
+        for task in ("mnist_mlp", "text_gen", "imdb_fasttext")
+    ]
+    survey.ready_environments(prospects, str)
+    together, *each = asked
+    assert together.tasks == ("mnist_mlp", "text_gen", "imdb_fasttext")
+    assert set(together.cases) == {case for needs in each for case in needs.cases}
+    assert [needs.tasks for needs in each] == [("mnist_mlp",), ("text_gen",), ("imdb_fasttext",)]
+    refused = [type(prospect.refusal) for prospect in prospects]
+    assert refused == [type(None), EngineUnsound, type(None)]
+
+
 # --- records and claims ------------------------------------------------------------------------------------
 
 
@@ -271,7 +323,10 @@ def test_a_torn_record_is_no_record(runs: Path) -> None:
 
 def test_the_same_sweep_twice_at_once_is_refused(runs: Path) -> None:
     with records.held("f"):
-        with pytest.raises(UserError, match="already running in another process"), records.held("f"):
+        with (
+            pytest.raises(UserError, match="already running in another process"),
+            records.held("f"),
+        ):
             pass
         with records.held("another"):
             pass
