@@ -1,7 +1,7 @@
-"""Two selections of runs side by side: `compare backend=jax backend=torch`, or two commits, devices, sweeps.
+"""Two selections of runs side by side: `compare backend=jax backend=torch`, or two commits.
 
-Cells are paired by what the selections do not part them by, and only where both did the same work (equal
-protocol ids). The second selection is judged against the first.
+Cells are paired by everything that the selections do not differ in, and only if both did the same
+work in an equal place. The second selection is judged against the first.
 """
 
 import json
@@ -43,12 +43,18 @@ _PARTED_BY = {
     "host": ("place_host",),
     "task": ("task",),
 }
-_PAIRED = ("task", "backend", "device_name", "place_host", "protocol_id")
+# These include validation, which Keras' generations do differently.
+_WITHIN_GENERATION = ("validation", "epoch", "first", "target")
+_PAIRED = ("task", "backend", "device_name", "place_host", "work_key")
 
 
 @dataclass(frozen=True)
 class Pair:
-    """One cell in both selections. ratio: median of b / median of a in the measure's unit; runs: finished ones."""
+    """One cell in both selections.
+
+    a, b: medians in the measure's unit. ratio: b / a, low..high its interval. runs_a, runs_b:
+    finished ones.
+    """
 
     cell: str
     verdict: str
@@ -107,7 +113,10 @@ def compare(
     names_: tuple[str, str] = ("A", "B"),
     pool_hosts: bool = False,
 ) -> Result:
-    """Compare two selections. ConfigError where they overlap, are ambiguous, or have nothing in common."""
+    """Compare two selections.
+
+    Raises ConfigError if they overlap, are ambiguous, or have nothing in common.
+    """
     sides = []
     for selection in (first, second):
         known = (
@@ -118,10 +127,11 @@ def compare(
         sides.append(choose(known, selection))
     shared = set(sides[0]["run_id"]) & set(sides[1]["run_id"])
     if shared:
-        raise ConfigError(f"the two selections share {len(shared)} runs: they must part the runs")
+        raise ConfigError(f"the two selections share {len(shared)} runs: name runs that differ")
     keys = _keys(first, second)
+    by_work = measure.key not in _WITHIN_GENERATION
     groups = [
-        _groups(conditions.placed(side, pool_hosts=pool_hosts), keys, name)
+        _groups(conditions.placed(side, pool_hosts=pool_hosts, by_work=by_work), keys, name)
         for side, name in zip(sides, names_, strict=True)
     ]
     pairs = list(_pairs(groups[0], groups[1], keys, measure))
@@ -139,7 +149,7 @@ def _keys(first: Selection, second: Selection) -> list[str]:
 
 
 def _groups(side: "pd.DataFrame", keys: list[str], name: str) -> dict[tuple[str, ...], Sample]:
-    """Samples by their pairing key; a key that still holds several backends or devices is ambiguous."""
+    """Samples by their pairing key; a key with several backends or devices is ambiguous."""
     runs = Runs(side)
     found = {}
     text = runs.frame[keys].astype("object").where(runs.frame[keys].notna(), "").astype("str")
@@ -152,7 +162,7 @@ def _groups(side: "pd.DataFrame", keys: list[str], name: str) -> dict[tuple[str,
             if len(values) > 1:
                 shown = column.replace("place_host", "host")
                 raise ConfigError(
-                    f"{name} holds several of {shown} ({', '.join(values)}): name one with {shown}=…"
+                    f"{name} has several values of {shown} ({', '.join(values)}); add {shown}=VALUE"
                 )
         found[key if isinstance(key, tuple) else (str(key),)] = sample
     return found
@@ -167,9 +177,9 @@ def _pairs(
     for key, sample in first.items():
         if key in second:
             yield _pair(_name(key, keys), sample, second[key], measure)
-    if "protocol_id" not in keys:
+    if "work_key" not in keys:
         return
-    place = keys.index("protocol_id")
+    place = keys.index("work_key")
     done = {key[:place] + key[place + 1 :] for key in first if key in second}
     others = {key[:place] + key[place + 1 :] for key in second} - done
     for rest in dict.fromkeys(key[:place] + key[place + 1 :] for key in first):
@@ -186,7 +196,7 @@ def _pairs(
                 0,
                 0,
                 "",
-                "different protocol ids: not divided",
+                "different work: not divided",
             )
 
 
@@ -194,7 +204,7 @@ def _name(key: tuple[str, ...], keys: list[str]) -> str:
     shown = [
         short_device(value)
         for value, column in zip(key, keys, strict=True)
-        if column != "protocol_id" and value
+        if column != "work_key" and value
     ]
     return " · ".join(shown) or "all"
 
@@ -326,6 +336,6 @@ def judge(result: Result, limit: float) -> None:
     if not result.judged:
         few = sum(pair.verdict == FEW for pair in result.pairs)
         raise UserError(
-            f"nothing could be judged: {few} of {len(result.pairs)} cells have fewer than 3 finished "
-            "runs on a side, the others did other work; repeat the runs"
+            f"nothing could be judged: {few} of {len(result.pairs)} cells have fewer than 3 "
+            "finished runs on a side, the others did other work; repeat the runs"
         )

@@ -167,7 +167,7 @@ def test_several_devices_on_one_side_are_ambiguous(judge: Callable[..., Result])
         *five("jax", 0.1, device="H200", kind="gpu"),
     ]
     with pytest.raises(
-        ConfigError, match=r"holds several of device_name \(Other CPU, Planted CPU 9000\)"
+        ConfigError, match=r"has several values of device_name \(Other CPU, Planted CPU 9000\)"
     ):
         judge(runs, "device_kind=cpu", "device_kind=gpu")
 
