@@ -1,7 +1,7 @@
 """The command line, `python -m analysis COMMAND`.
 
-Importing this module costs little: each command imports what it needs, so that --help and refused arguments
-answer at once.
+Importing this module costs little: each command imports what it needs (pandas, MLflow), so that
+--help and refused arguments answer at once.
 """
 
 import os
@@ -39,7 +39,10 @@ def commands() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command. Status: 0 done, 1 a regression, 2 refused (one line), 70 our bug, 130 interrupted."""
+    """Run one command; returns the exit status.
+
+    0 done, 1 a regression, 2 refused (in one line), 70 our bug, 130 interrupted.
+    """
     try:
         status = commands.main(
             args=None if arguments is None else list(arguments),
@@ -144,8 +147,9 @@ def _read(options: dict[str, Any]) -> "Reading":
     "--view",
     type=click.Choice(VIEWS),
     default="answer",
-    help="answer: tasks against backends, seconds per epoch and ratios; tasks: quality and speed, task by "
-    "task; 2017: that page's figures, mean seconds per epoch; wide: every figure of a run; default: answer",
+    help="answer: tasks against backends, seconds per epoch and ratios; tasks: quality and speed, "
+    "task by task; 2017: that page's figures, mean seconds per epoch; wide: every figure of a run; "
+    "default: answer",
 )
 @click.option(
     "--by",
@@ -215,7 +219,7 @@ def findings(**options: Any) -> None:
 @click.option(
     "--fail-if-slower",
     metavar="5%",
-    help="end with status 1 if B is shown to be slower by at least this much, or no longer finishes",
+    help="end with status 1 if B is shown to be slower by this much or more, or does not finish",
 )
 @click.option("--pool-hosts", is_flag=True, help="pair runs of different machines")
 @_output("md", "json")
@@ -225,9 +229,9 @@ def compare(
 ) -> None:
     """Pair the cells of two selections and judge B against A.
 
-    A selection is key=value pairs separated by commas: backend=jax,profile=quick. The first digits of a
-    commit and a part of a device's name are enough. Status: 0; 1 for a regression under --fail-if-slower;
-    2 if nothing could be compared.
+    A selection is key=value pairs separated by commas: backend=jax,profile=quick. The first digits
+    of a commit and a part of a device's name are enough. Status: 0; 1 for a regression under
+    --fail-if-slower; 2 if nothing could be compared.
     """
     from analysis.output import prepare_output
     from analysis.store.select import parse, percentage

@@ -1,7 +1,8 @@
 """What is wrong on the page of 2017: its figures and sentences against the published numbers.
 
 The page and the numbers do not change, so the errata are data, each with its arithmetic:
-data/errata_2017.json. The golden tests derive them anew from published.csv and page_2017.json and compare.
+data/errata_2017.json. The golden tests derive them anew from published.csv and page_2017.json, and
+compare.
 """
 
 import json
@@ -15,8 +16,8 @@ from analysis.published.results import DATA
 class Erratum:
     """One difference.
 
-    key: stable name. where: the table and cell, or "text". printed: what the page has. correct: what the
-    numbers say. arithmetic: how.
+    key: stable name. where: the table and cell, or "text". printed: what the page has. correct:
+    what the numbers say. arithmetic: how.
     """
 
     key: str

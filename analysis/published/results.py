@@ -1,7 +1,7 @@
 """Results that others published in 2017, as runs like any other: tag `source` = published.
 
-The numbers are in data/published.csv, where they are from in data/sources.json, and what the page that this
-project starts from prints and says in data/page_2017.json.
+The numbers are in data/published.csv, their sources in data/sources.json, and what the page that
+this project starts from prints and says in data/page_2017.json.
 """
 
 import csv
@@ -128,9 +128,10 @@ def _digest(*parts: str) -> str:
 
 
 def import_published(uri: str | None = None, experiment: str | None = None) -> tuple[int, int]:
-    """Write the published results into a store, creating it where there is none; (added, already there).
+    """Write the published results into a store, creating it if needed; (added, already there).
 
-    Twice changes nothing; an import that was interrupted is completed. Raises TrackingError in one line.
+    A second import changes nothing; an interrupted one is completed. Raises TrackingError in one
+    line.
     """
     store = open_or_create(uri, experiment or names.EXPERIMENT)
     added = 0

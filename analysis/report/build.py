@@ -112,8 +112,9 @@ def _with_lists(page: Page, own: "pd.DataFrame", ui: str | None) -> Page:
 def _with_measured(
     page: Page, reading: Reading, own: "pd.DataFrame", then: "pd.DataFrame", ui: str | None
 ) -> Page:
-    """The page with what measured runs say: laid out by work for the answer, by protocol for the
-    tables.
+    """The page with what measured runs say.
+
+    They are laid out twice: by work for the answer and what is said of it, by protocol for tables.
     """
     if own.empty:
         return replace(page, figures=_figures(reading, [], then))
@@ -185,10 +186,9 @@ def _warnings(own: "pd.DataFrame") -> list[Notice]:
         found.append(
             Notice(
                 "Synthetic data.",
-                (
-                    f"{len(synthetic)} of {len(own)} runs trained on made-up data ({tasks}). Their speed can be read; their "
-                    "accuracies and losses say nothing about the networks. They are marked wherever they appear."
-                ),
+                f"{len(synthetic)} of {len(own)} runs trained on made-up data ({tasks}). Their "
+                "timings are valid; their accuracies and losses are meaningless. They are marked "
+                "wherever they appear.",
             )
         )
     return found
@@ -199,8 +199,9 @@ def _steps(reading: Reading, ui: str | None) -> list[Step]:
     store = f"sqlite:///{file.name}" if file else redacted(reading.uri)
     steps = [
         Step(
-            "Measure the same again; a cell that finished under the same protocol is not measured twice.",
-            "python experiments/sweep.py -m 'task=glob(*)' backend=theano,tensorflow,cntk profile=published",
+            "Measure the same again; a cell that finished under the same protocol is skipped.",
+            "python experiments/sweep.py -m 'task=glob(*)' backend=theano,tensorflow,cntk "
+            "profile=published",
         ),
         Step(
             "Make these tables and this page from the store.",
@@ -221,4 +222,5 @@ def _steps(reading: Reading, ui: str | None) -> list[Step]:
 
 def _footer(reading: Reading) -> str:
     now = datetime.now(UTC)
-    return f"Made {now:%Y-%m-%d %H:%M} UTC from experiment “{reading.experiment}” in {redacted(reading.uri)}."
+    source = f"experiment “{reading.experiment}” in {redacted(reading.uri)}"
+    return f"Made {now:%Y-%m-%d %H:%M} UTC from {source}."

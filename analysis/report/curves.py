@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.compare.conditions import PLACE
 from analysis.compare.scenarios import Setting
+from analysis.compare.statistics import median
 from analysis.report import plots, svg
 from analysis.report.lists import count, figures, listing, menu, number, text
 from analysis.report.page import FigureBlock, KeyItem, Panel
@@ -96,7 +97,7 @@ def _panel(
 
 
 def _epochs_of(setting: Setting, epochs: "pd.DataFrame") -> "pd.DataFrame":
-    """The setting's epochs with backend, place and the seconds passed at the end of each, in order."""
+    """The setting's epochs in order, with backend, place and the seconds passed at their end."""
     runs = setting.frame[["run_id", "backend", PLACE]]
     known = epochs.merge(runs, on="run_id", how="inner").sort_values(["backend", "run_id", "epoch"])
     known["seconds"] = known.groupby("run_id")["epoch_seconds"].cumsum()
@@ -105,8 +106,6 @@ def _epochs_of(setting: Setting, epochs: "pd.DataFrame") -> "pd.DataFrame":
 
 def _lines(known: "pd.DataFrame", x: str, y: str) -> list[plots.Line]:
     """Each run faintly where there are several, and each backend's medians epoch by epoch."""
-    from analysis.compare.statistics import median
-
     lines = []
     finite = known[known[x].map(_is_number) & known[y].map(_is_number)]
     for (backend, _), points in finite.groupby(["backend", PLACE], dropna=False, sort=True):
@@ -135,8 +134,6 @@ def _floats(values: "pd.Series[Any]") -> list[float]:
 
 def _rows(setting: Setting, known: "pd.DataFrame", metric: str) -> list[list[Cell]]:
     """Task, where, backend, epoch, runs, seconds, training loss, quality."""
-    from analysis.compare.statistics import median
-
     return [
         [
             text(setting.title),
@@ -169,7 +166,7 @@ def _blocks(
         "marked ones their medians."
     )
     if left_out > 0:
-        few += f" The epochs of {left_out} more settings are not read for this page, or not in the store."
+        few += f" The epochs of {left_out} more are not read for this page, or not in the store."
     empty = "The epochs of these runs are not in the store."
     return (
         FigureBlock(

@@ -136,8 +136,9 @@ def _overall(laid_out: Board) -> Iterator[Finding]:
         parts = ", ".join(f"{name} {_times(mean)}" for name, mean in means)
         yield Finding(
             OVERALL,
-            f"On {table.heading}, over {counted(count, 'task')} that all {len(means)} backends finished, the "
-            f"epochs take in the geometric mean of the ratio to each task's fastest: {parts}.",
+            f"On {table.heading}, over {counted(count, 'task')} that all {len(means)} backends "
+            "finished, the epochs take in the geometric mean of the ratio to each task's fastest: "
+            f"{parts}.",
             table.label,
             count,
             tuple(table.head),
@@ -209,11 +210,14 @@ def _pair(
         return Finding(SPEED, text, arithmetic, sum(runs), caveats, task, where, shown=True)
     if compared.verdict == statistics.TIE and compared.interval is not None:
         bounds = f"[{significant(compared.interval.low)}, {significant(compared.interval.high)}]"
-        text = f"{on}no difference in speed could be shown between {fastest} and {slowest} on {title} ({_count(runs)})."
+        text = (
+            f"{on}no difference in speed could be shown between {fastest} and {slowest} on {title} "
+            f"({_count(runs)})."
+        )
         return Finding(SPEED, text, f"{arithmetic} {bounds}", sum(runs), caveats, task, where)
     text = (
-        f"{on}{fastest} took {significant(medians[0])} s and {slowest} {significant(medians[1])} s per training "
-        f"epoch of {title}; {_few(runs)} support no claim."
+        f"{on}{fastest} took {significant(medians[0])} s and {slowest} {significant(medians[1])} s "
+        f"per training epoch of {title}; {_few(runs)} support no claim."
     )
     return Finding(SPEED, text, arithmetic, sum(runs), caveats, task, where)
 
@@ -238,7 +242,8 @@ def _with_bounds(ratio: float, interval: statistics.Interval) -> str:
     """
     hidden = significant(interval.low, 2) == significant(interval.high, 2)
     digits = 3 if ratio < 1.5 or hidden else 2
-    return f"{_times(ratio, digits)} [{significant(interval.low, digits)}, {significant(interval.high, digits)}]"
+    bounds = f"[{significant(interval.low, digits)}, {significant(interval.high, digits)}]"
+    return f"{_times(ratio, digits)} {bounds}"
 
 
 def _caveats(place: Place, samples: Sequence[Sample], runs: Sequence[int]) -> tuple[str, ...]:
@@ -282,7 +287,8 @@ def _quality(task: str, place: Place, where: str, samples: dict[str, Sample]) ->
     assert interval is not None
     medians = [statistics.median(one) for one in values]
     runs = [len(one) for one in values]
-    difference = f"{measure.text(medians[0])} − {measure.text(medians[1])} = {measure.text(medians[0] - medians[1])}"
+    shown = [measure.text(value) for value in (*medians, medians[0] - medians[1])]
+    difference = f"{shown[0]} − {shown[1]} = {shown[2]}"
     bounds = f"[{measure.text(interval.low)}, {measure.text(interval.high)}]"
     caveats = (*_caveats(place, [], runs), f"interval widened for {len(ranked)} backends")
     label = measure.label.lower()
@@ -290,16 +296,15 @@ def _quality(task: str, place: Place, where: str, samples: dict[str, Sample]) ->
         verb = "lower" if measure.better == "lower" else "higher"
         text = (
             f"On {where}, {backend_title(best)} ends {task_title(task)} with a {label} of "
-            f"{measure.text(medians[0])}, {verb} than {backend_title(worst)}'s {measure.text(medians[1])} "
-            f"({_count(runs)})."
+            f"{shown[0]}, {verb} than {backend_title(worst)}'s {shown[1]} ({_count(runs)})."
         )
         yield Finding(
             QUALITY, text, f"{difference} {bounds}", sum(runs), caveats, task, where, shown=True
         )
         return
     text = (
-        f"On {where}, no difference in {label} could be shown between the {len(ranked)} backends on "
-        f"{task_title(task)} ({_count(runs)})."
+        f"On {where}, no difference in {label} could be shown between the {len(ranked)} backends "
+        f"on {task_title(task)} ({_count(runs)})."
     )
     yield Finding(
         QUALITY, text, f"best against worst: {difference} {bounds}", sum(runs), caveats, task, where
@@ -316,8 +321,9 @@ def _compile(task: str, where: str, samples: dict[str, Sample]) -> Iterator[Find
         if whole > 0 and seconds / whole >= COMPILE_SHARE:
             yield Finding(
                 COMPILE,
-                f"On {where}, {backend_title(backend)} spends {seconds / whole:.0%} of {task_title(task)}'s "
-                f"time on building and compiling ({counted(len(compiling), 'run')}).",
+                f"On {where}, {backend_title(backend)} spends {seconds / whole:.0%} of "
+                f"{task_title(task)}'s time on building and compiling "
+                f"({counted(len(compiling), 'run')}).",
                 f"{significant(seconds)} s of {significant(whole)} s",
                 len(compiling),
                 (),
@@ -380,7 +386,8 @@ def _troubles(laid_out: Board) -> Iterator[Finding]:
                     yield Finding(
                         TROUBLE,
                         f"On {column.label}, {count} of {counted(len(sample.index), 'run')} of "
-                        f"{backend_title(backend)} on {task_title(task)} ended as {state.replace('_', ' ')}.",
+                        f"{backend_title(backend)} on {task_title(task)} ended as "
+                        f"{state.replace('_', ' ')}.",
                         reason,
                         count,
                         (),
@@ -391,8 +398,8 @@ def _troubles(laid_out: Board) -> Iterator[Finding]:
                     yield Finding(
                         TROUBLE,
                         f"On {column.label}, {counted(len(sample.doubts), 'run')} of "
-                        f"{backend_title(backend)} on {task_title(task)} in doubt: engine unsound or device "
-                        "doubtful.",
+                        f"{backend_title(backend)} on {task_title(task)} in doubt: engine unsound "
+                        "or device doubtful.",
                         "",
                         len(sample.doubts),
                         (),

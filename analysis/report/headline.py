@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from analysis.compare.measures import quality
 from analysis.compare.scenarios import Member, Setting, against, unfinished
+from analysis.compare.statistics import HIGHER, TIE, UNKNOWN, median
 from analysis.numbers import significant
 from analysis.report import links
 from analysis.report.findings import OVERALL, Finding
@@ -25,8 +26,6 @@ ENOUGH_RUNS, FEW_RUNS = 5, 3  # a table that is published, a provisional one (PR
 
 def answers(all_settings: Sequence[Setting], ui: str | None) -> list[Answer]:
     """One card per task, machine and amount of work, with a verdict per place."""
-    from analysis.compare.statistics import HIGHER
-
     found = []
     for setting in all_settings[:MAX_ANSWERS]:
         shown = False
@@ -57,8 +56,6 @@ def _verdict(
 
 
 def _speed(valid: Sequence[Member]) -> str:
-    from analysis.compare.statistics import HIGHER, TIE, UNKNOWN, median
-
     best, name = valid[0], backend_title(valid[0].backend)
     interval = best.interval
     time = f"{_short(median(best.times))} s per epoch"
@@ -70,8 +67,8 @@ def _speed(valid: Sequence[Member]) -> str:
     outcome = against(following, best)
     if outcome.verdict == UNKNOWN:
         return (
-            f"{name} took {time}, {backend_title(following.backend)} {_times(outcome.ratio)} as long; "
-            f"{_few(best, following)} support no claim."
+            f"{name} took {time}, {backend_title(following.backend)} {_times(outcome.ratio)} as "
+            f"long; {_few(best, following)} support no claim."
         )
     tied = [backend_title(one.backend) for one in valid[1:] if against(one, best).verdict == TIE]
     text = f"{name} is fastest, {time}"
@@ -144,8 +141,6 @@ def _reasons(
 
 def _quality(members: Sequence[Member]) -> list[str]:
     """The range of the task's quality over backends, in words."""
-    from analysis.compare.statistics import median
-
     metric = members[0].sample.text("quality_metric")
     measure = (
         quality(metric) if metric in ("val_accuracy", "accuracy", "val_loss", "loss") else None
@@ -163,9 +158,8 @@ def _quality(members: Sequence[Member]) -> list[str]:
     low, high = min(known, key=known.__getitem__), max(known, key=known.__getitem__)
     if known[low] == known[high]:
         return [f"{measure.label.lower()} {measure.text(known[low])}"]
-    return [
-        f"{measure.label.lower()} {measure.text(known[low])} ({low}) to {measure.text(known[high])} ({high})"
-    ]
+    ends = [f"{measure.text(known[backend])} ({backend})" for backend in (low, high)]
+    return [f"{measure.label.lower()} {' to '.join(ends)}"]
 
 
 _OTHERS = {"device": "Devices", "trouble": "What went wrong", "caveat": "Caveats"}

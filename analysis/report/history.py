@@ -9,12 +9,17 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from analysis.compare.measures import MEAN_EPOCH
 from analysis.compare.scenarios import Member, Setting
+from analysis.compare.statistics import median
+from analysis.published.results import results, sources
 from analysis.report import plots, svg
 from analysis.report.lists import figures, listing, menu, number, text, words
 from analysis.report.page import FigureBlock, Panel
 from analysis.report.palette import Style
 from analysis.report.speed import key_of
+from analysis.store.columns import COLUMNS
+from analysis.store.frame import typed, work_of
 from analysis.titles import TASKS, backend_title, ordered, task_title
 
 if TYPE_CHECKING:
@@ -38,10 +43,6 @@ def published(frame: "pd.DataFrame") -> tuple["pd.DataFrame", bool]:
     of this package.
     """
     import pandas as pd
-
-    from analysis.published.results import results
-    from analysis.store.columns import COLUMNS
-    from analysis.store.frame import typed
 
     stored = frame[frame["source"] == "published"]
     if len(stored):
@@ -114,10 +115,11 @@ def then_and_now(
                 )
             )
     note = (
-        "Training samples divided by the mean time of an epoch, first epoch and validation included, since that is "
-        "what was published in 2017. Published places stand above the gap, this store's below. Devices, engines and "
-        "Keras differ, and a share of the data (quick, smoke) carries more of the start-up: read orders of magnitude. "
-        "Open marks are doubtful."
+        "Training samples divided by the mean time of an epoch, first epoch and validation "
+        "included, since that is what was published in 2017. Published results are above the gap, "
+        "this store's below. Devices, engines and Keras differ, and with a share of the data "
+        "(quick, smoke) the start-up weighs more: only orders of magnitude can be compared. Open "
+        "marks are doubtful."
     )
     heads = [menu(label) for label in ("Task", "When", "Where", "Backend")]
     heads += [figures("Throughput", "samples/s"), words("Remark")]
@@ -134,9 +136,6 @@ def then_and_now(
 
 
 def _published_places(runs: "pd.DataFrame", samples: int) -> list[tuple[str, list[plots.Point]]]:
-    from analysis.published.results import sources
-    from analysis.store.frame import work_of
-
     found: dict[str, list[plots.Point]] = {}
     for row in runs[runs["mean_epoch_seconds"] > 0].to_dict("records"):
         source, work, flags = str(row["published_source"]), work_of(row["hyper"]), row["flags"]
@@ -166,9 +165,6 @@ def _rate(member: Member) -> float:
     """Training samples per second of a whole mean epoch, the median over runs; 0 where it is not
     known.
     """
-    from analysis.compare.measures import MEAN_EPOCH
-    from analysis.compare.statistics import median
-
     seconds = median(member.sample.values(MEAN_EPOCH)) if member.sample.valid else 0.0
     samples = member.sample.text("train_samples")
     return float(samples) / seconds if samples.isdigit() and seconds > 0 else 0.0

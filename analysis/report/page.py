@@ -33,7 +33,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Answer:
-    """The summary's word on one network on one device; `shown` where a difference could be shown."""
+    """The verdict on one network on one device; `shown`: whether a difference could be shown."""
 
     task: str
     where: str

@@ -26,12 +26,12 @@ _MOVING_FACTS = (
 )  # differ from run to run and say nothing about the machine
 _FLAG_MEANINGS = {
     names.FLAG_NOISY: "noisy: steady epochs scatter by more than 5 % (MAD / median)",
-    names.FLAG_OUTLIER: "outlier: one steady epoch stands far outside the others (modified z above 14.8)",
+    names.FLAG_OUTLIER: "outlier: one steady epoch is far from the others (modified z above 14.8)",
     names.FLAG_LOADED: "loaded: other processes used more than a quarter of the cores",
     names.FLAG_THROTTLED: "throttled: the device lowered its clock",
     names.FLAG_SHARED: "shared: measured beside another measured run on one device",
-    names.FLAG_UNSOUND: "unsound: measured although the engine's check failed; its numbers may be wrong",
-    names.FLAG_DEVICE_DOUBTFUL: "device doubtful: it is not certain that the named device did the work",
+    names.FLAG_UNSOUND: "unsound: the engine's check failed; its numbers may be wrong",
+    names.FLAG_DEVICE_DOUBTFUL: "device doubtful: the named device may not have done the work",
 }
 _ENVIRONMENT = [
     "host",
@@ -212,7 +212,8 @@ def _protocol(protocol: str, group: "pd.DataFrame") -> Block:
     row = next(group.itertuples())
     data = f"{text_of(row.data_source)}, digest {text_of(row.data_digest)}"
     if row.data_source == "synthetic":
-        data = f"SYNTHETIC ({text_of(row.data_warning) or 'no real data were asked for'}), {text_of(row.data_digest)}"
+        reason = text_of(row.data_warning) or "no real data were asked for"
+        data = f"SYNTHETIC ({reason}), {text_of(row.data_digest)}"
     facts = [
         ("Backends", ", ".join(sorted(set(group["backend"].dropna())))),
         ("Keras generation", text_of(row.keras_generation)),

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.compare.scenarios import Member, Setting, against
+from analysis.compare.statistics import TIE, UNKNOWN, median
 from analysis.numbers import significant
 from analysis.report import plots, svg
 from analysis.report.lists import count, figures, listing, menu, number, text, words
@@ -41,7 +42,7 @@ def epoch_times(all_settings: Sequence[Setting], styles: Mapping[str, Style]) ->
                 [_sample(member) for member in members], styles, "steady training, s per epoch"
             )
             description = "; ".join(
-                f"{one.label}: {', '.join(significant(value, thousands=True) for value, _ in one.dots)} s"
+                f"{one.label}: {', '.join(_seconds(value) for value, _ in one.dots)} s"
                 for one in members
             )
             panels.append(
@@ -62,13 +63,18 @@ def epoch_times(all_settings: Sequence[Setting], styles: Mapping[str, Style]) ->
     )
     table = listing("time", "Steady training time per epoch", heads, rows)
     note = (
-        "A dot is one run: the median of its training epochs from the second on. The upright bar is the median over "
-        "runs, the line its interval (the range for three to five runs, a bootstrap from six on, none below three). "
-        "Open dots do not count: the run diverged, its device is doubtful, or its engine failed the check."
+        "A dot is one run: the median of its training epochs from the second on. The upright bar "
+        "is the median over runs, the line its interval (the range for three to five runs, a "
+        "bootstrap from six on, none below three). Open dots do not count: the run diverged, its "
+        "device is doubtful, or its engine failed the check."
     )
     return FigureBlock(
         "plot-time", "Epoch time per backend", note + undrawn(len(all_settings)), panels, (), table
     )
+
+
+def _seconds(value: float) -> str:
+    return significant(value, thousands=True)
 
 
 def undrawn(count: int) -> str:
@@ -81,8 +87,6 @@ def undrawn(count: int) -> str:
 
 
 def _sample(member: Member) -> plots.Sample:
-    from analysis.compare.statistics import median
-
     dots, interval = _thinned(member.dots), member.interval
     return plots.Sample(
         member.label,
@@ -104,8 +108,6 @@ def _thinned(dots: Sequence[tuple[float, bool]]) -> Sequence[tuple[float, bool]]
 
 
 def _time_row(setting: Setting, member: Member) -> list[Cell]:
-    from analysis.compare.statistics import median
-
     interval = member.interval
     each = [
         significant(value, thousands=True) + (" (open)" if open_ else "")
@@ -148,8 +150,6 @@ class Ratio:
 
 def ratios(setting: Setting) -> Iterator[Ratio]:
     """Every backend of a setting against the fastest one of its place."""
-    from analysis.compare.statistics import TIE, UNKNOWN, median
-
     for members in setting.by_place.values():
         best = members[0] if members[0].times else None
         for member in members:
@@ -215,8 +215,8 @@ def ratio_maps(all_settings: Sequence[Setting]) -> FigureBlock:
     heads = (*_WHERE, figures("Ratio"), words("Verdict"), figures("Runs"))
     table = listing("ratio", caption, heads, rows)
     note = (
-        "Each row is divided by its fastest backend, under one protocol id only: 1.0× is the fastest, darker is "
-        "slower, “=” marks a tie with the fastest, † a backend whose runs do not count, – one that has no run."
+        "Each row is divided by its fastest backend: 1.0× is the fastest, darker is slower, “=” "
+        "marks a tie with the fastest, † a backend whose runs do not count, – one that has no run."
     )
     return FigureBlock(
         "plot-ratio",

@@ -25,7 +25,7 @@ _DECIMALS = re.compile(r"(\d+\.\d{2})\d+")
 
 
 def settings() -> Any:
-    """matplotlib's settings for figures that `element` will convert; for `matplotlib.rc_context`."""
+    """matplotlib's settings for figures that `element` converts; for `matplotlib.rc_context`."""
     return {
         "svg.fonttype": "none",
         "svg.hashsalt": "report",
@@ -124,11 +124,8 @@ def _lean(value: str) -> str:
 def _head(root: ET.Element, name: str, title: str, description: str) -> None:
     width, height = root.attrib.pop("width"), root.attrib.pop("height")
     root.attrib.pop("version", None)
-    natural = float(re.sub(r"[^\d.]", "", width))
-    root.set(
-        "style",
-        f"aspect-ratio:{natural:g}/{float(re.sub(r'[^0-9.]', '', height)):g};max-width:{natural:g}px",
-    )
+    across, down = (float(re.sub(r"[^0-9.]", "", size)) for size in (width, height))
+    root.set("style", f"aspect-ratio:{across:g}/{down:g};max-width:{across:g}px")
     root.set("role", "img")
     root.set("aria-labelledby", f"{name}-title {name}-description")
     for position, (tag, text) in enumerate((("title", title), ("desc", description))):

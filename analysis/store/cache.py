@@ -27,7 +27,7 @@ State = dict[str, Any]
 
 
 def cache_file(uri: str, experiment: str) -> Path:
-    """Where the runs of an experiment are kept. The name holds a hash alone: an address may hold a password."""
+    """Where the runs of an experiment are cached; named by a hash, as an address may be secret."""
     digest = hashlib.sha256(f"{uri}\n{experiment}".encode()).hexdigest()[:16]
     return cache_root() / "analysis" / f"runs-{digest}.parquet"
 
@@ -36,8 +36,8 @@ def fingerprint(uri: str) -> list[Any] | None:
     """What changes with every write to a SQLite file; None for stores without such a sign.
 
     Size, time and inode of the file and of its write-ahead log, and the header's change counter
-    (https://www.sqlite.org/fileformat.html, "File change counter"): a clock too coarse to show two writes apart
-    cannot hide one.
+    (https://www.sqlite.org/fileformat.html, "File change counter"): a coarse clock, which may give
+    two writes the same time, cannot hide one.
     """
     path = sqlite_path(uri)
     if path is None:
@@ -78,7 +78,7 @@ def read_file(path: Path) -> tuple["pd.DataFrame", State] | None:
 
 
 def write_file(path: Path, frame: "pd.DataFrame", state: State) -> None:
-    """Replace the cache in one step; a folder that cannot be written costs speed, never the answer."""
+    """Replace the cache in one step; if its folder cannot be written, warn and go on."""
     import pyarrow.parquet as pq
 
     table = to_arrow(frame).replace_schema_metadata({_KEY: json.dumps(state).encode()})

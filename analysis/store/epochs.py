@@ -1,4 +1,7 @@
-"""The second tidy table: one row per run and epoch, read when asked for and kept for runs that have ended."""
+"""The second tidy table: one row per run and epoch, read when asked for.
+
+Epochs of runs that have ended are cached.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +23,7 @@ def read(
     *,
     cached: bool = True,
 ) -> "pd.DataFrame":
-    """The epochs of `runs` (rows of the tidy table), ordered as these and by epoch. See `analysis.epochs`."""
+    """The epochs of `runs` (rows of the tidy table), in their order; see `analysis.epochs`."""
     import pandas as pd
 
     address, name = store.address(uri), experiment or names.EXPERIMENT
@@ -66,7 +69,7 @@ def _empty() -> "pd.DataFrame":
 
 
 def _epochs_of(client: "MlflowClient", run_id: str) -> "pd.DataFrame":
-    """A run's epochs; a run without any is one row without an epoch, so that it is not asked for again."""
+    """A run's epochs; a run without any is one row without an epoch, so that the cache has it."""
     by_epoch: dict[int, dict[str, float]] = {}
     for key in names.EPOCH_METRICS:
         for metric in client.get_metric_history(run_id, key):

@@ -103,7 +103,10 @@ def typed(values: list[Any], dtype: str) -> "pd.Series[Any]":
 
 
 def work_of(hyper: Any) -> str:
-    """What a published run's work is called ("words and bi-grams"), from its hyper-parameters; "" if not known."""
+    """The name of a published run's work ("words and bi-grams"), "" if it is not known.
+
+    hyper: its hyper-parameters as JSON.
+    """
     if not isinstance(hyper, str):
         return ""
     return str(json.loads(hyper).get("work", ""))

@@ -1,7 +1,7 @@
-"""From the MLflow store to one tidy table: one row per run, columns as `analysis.store.columns` documents them.
+"""From the MLflow store to one tidy table: one row per run, columns as in `analysis.store.columns`.
 
-Reads through MLflow's public client alone and writes nothing to the store. `analysis.store.cache` keeps what was
-read, so that an unchanged store costs neither a query nor the import of MLflow.
+Reads only through MLflow's public client and writes nothing to the store. `analysis.store.cache`
+keeps what was read, so that an unchanged store costs neither a query nor the import of MLflow.
 """
 
 from dataclasses import dataclass
@@ -40,8 +40,8 @@ class Reading:
             (self.foreign, f"of another project (no {names.TAG_SCHEMA} tag) ignored"),
             (
                 self.newer,
-                f"written by a newer version of this program (names of version > {names.SCHEMA_VERSION}) "
-                "ignored: update the checkout",
+                "written by a newer version of this program "
+                f"(names of version > {names.SCHEMA_VERSION}) ignored: update the checkout",
             ),
             (going, "still going (or their process died): not counted"),
         )
@@ -57,9 +57,9 @@ def read(
 ) -> Reading:
     """Read the runs of an experiment.
 
-    uri, experiment: as `store.address`; None is names.EXPERIMENT. refresh: read all again, whatever the cache
-    has. cached=False leaves the cache alone. Raises TrackingError, in one line, where there is no such store
-    or experiment, or no run of this project in it.
+    uri: as for `store.address`. experiment: default: names.EXPERIMENT. refresh: read the store even
+    if it has not changed. cached: whether to use the cache. Raises TrackingError in one line if
+    there is no such store or experiment, or no run of this project in it.
     """
     address, name = store.address(uri), experiment or names.EXPERIMENT
     path = store.sqlite_path(address)
@@ -70,9 +70,8 @@ def read(
     sweeps = ~newer & (frame["kind"] != "run")
     kept = frame[~newer & ~sweeps].sort_values(["start_time", "run_id"], ignore_index=True)
     if kept.empty:
-        raise TrackingError(
-            f"experiment {name!r} in {store.redacted(address)} holds no run {_but(foreign, int(newer.sum()))}"
-        )
+        where = f"experiment {name!r} in {store.redacted(address)}"
+        raise TrackingError(f"{where} holds no run {_but(foreign, int(newer.sum()))}")
     return Reading(
         _with_states(kept), address, name, foreign, int(sweeps.sum()), int(newer.sum()), how
     )
@@ -83,8 +82,8 @@ def _runs(
 ) -> tuple["pd.DataFrame", int, str]:
     """Every run of ours in the experiment, how many foreign ones, and how it was read.
 
-    An unchanged SQLite file is answered by the cache alone, without MLflow. A changed one is read whole:
-    asking a store what has changed took nearly as long as reading it.
+    An unchanged SQLite file is answered from the cache, without MLflow. A changed one is read
+    whole, which takes some seconds per thousand runs: MLflow cannot be asked for what has changed.
     """
     sign = cache.fingerprint(uri)
     kept = cache.read_file(cache.cache_file(uri, experiment)) if cached and not refresh else None
@@ -101,21 +100,25 @@ def _runs(
 
 
 def _but(foreign: int, newer: int) -> str:
-    """What an experiment without a run to read holds in their place, and the next step."""
+    """The end of the message on an experiment without a run to read: what is in it, what to do."""
     if newer:
-        return f"that this program can read; {newer} written by a newer version of it: update the checkout"
-    return f"of this project{f' ({foreign} of another project)' if foreign else ''}; {store.HOW_TO_FILL}"
+        return (
+            f"that this program can read; {newer} written by a newer version of it: update the "
+            "checkout"
+        )
+    others = f" ({foreign} of another project)" if foreign else ""
+    return f"of this project{others}; {store.HOW_TO_FILL}"
 
 
 def load(
     uri: str | None = None, experiment: str | None = None, *, refresh: bool = False
 ) -> "pd.DataFrame":
-    """The tidy table itself, for a notebook: `analysis.load()`. See `read` for the arguments and errors."""
+    """The tidy table itself, for a notebook: `analysis.load()`; arguments and errors as `read`."""
     return read(uri, experiment, refresh=refresh).frame
 
 
 def _with_states(frame: "pd.DataFrame") -> "pd.DataFrame":
-    """Runs that MLflow calls failed or killed have that state, even if nobody could write the tag."""
+    """Give runs that MLflow calls failed or killed that state if they lack the tag."""
     ended = {"FAILED": names.FAILED, "KILLED": names.KILLED}
     frame["state"] = frame["state"].fillna(frame["mlflow_status"].map(ended))
     return frame

@@ -37,7 +37,7 @@ CSV_COLUMNS = (
 
 
 def comma_separated(document: Document) -> str:
-    """One line per cell (CSV_COLUMNS), figures at full precision in the unit that the line names."""
+    """One line per cell (CSV_COLUMNS): figures at full precision, in the unit of the line."""
     file = io.StringIO()
     writer = csv.DictWriter(file, CSV_COLUMNS, lineterminator="\n")
     writer.writeheader()

@@ -5,7 +5,7 @@ import re
 from analysis.tables.grid import escaped
 from analysis.tables.model import Cell, Column, Document, Table
 
-# Markdown ------------------------------------------------------------------------------------------------------
+# Markdown -----------------------------------------------------------------------------------------
 
 
 def markdown(document: Document) -> str:
@@ -71,7 +71,7 @@ def column_notes(table: Table) -> list[str]:
     return [f"{column.label}: {column.note}" for column in table.columns if column.note]
 
 
-# LaTeX ---------------------------------------------------------------------------------------------------------
+# LaTeX --------------------------------------------------------------------------------------------
 
 _LINE = 72  # characters of a figure table that a page of 345 pt holds
 _LATEX = {
@@ -101,7 +101,8 @@ _LATEX = {
 def latex(document: Document) -> str:
     r"""A file for \input: one table environment each; needs booktabs, textcomp, graphicx."""
     head = [
-        "% Input this file where the tables belong; the preamble needs: \\usepackage{booktabs,textcomp,graphicx}",
+        "% Input this file where the tables belong; the preamble needs: "
+        "\\usepackage{booktabs,textcomp,graphicx}",
         *(f"% {line}" for line in document.remarks),
     ]
     return "\n".join(head) + "\n\n" + "\n".join(latex_table(table) for table in document.tables)
@@ -158,7 +159,7 @@ def _latex_cell(cell: Cell) -> str:
         return latex_text(cell.absent)
     value = f"\\textbf{{{latex_text(cell.text)}}}" if cell.bold else latex_text(cell.text)
     ratio = f"({latex_text(cell.ratio_text)})" if cell.ratio_text else ""
-    # A bracket after \\ would be read as its argument; here it never follows one, but braces cost nothing.
+    # A bracket right after \\ would be read as its argument; braces prevent that.
     interval = f"{{{cell.interval_text}}}" if cell.interval_text else ""
     return " ".join(part for part in (value + latex_text(cell.marks), interval, ratio) if part)
 
