@@ -10,9 +10,12 @@ from experiments.cli.bootstrap import require_project_environment  # noqa: E402
 
 require_project_environment()
 
+from experiments.cli.console import say  # noqa: E402
 from experiments.cli.hydra import compose_and_run, finish  # noqa: E402
 from experiments.config.compose import typed  # noqa: E402
 from experiments.config.schema import RunConfig  # noqa: E402
+from experiments.environments import default  # noqa: E402
+from experiments.errors import UserError, fail  # noqa: E402
 
 
 def train(config: RunConfig) -> int:
@@ -27,5 +30,17 @@ def task(config: Any) -> None:
     finish(lambda: train(typed(config)))
 
 
+def main() -> int:
+    """Compose the run from sys.argv and make it; returns the exit status."""
+    try:
+        overrides, reason = default.choice(sys.argv[1:])
+    except UserError as error:
+        return fail(error)
+    if reason:
+        say(reason)
+    sys.argv += overrides
+    return compose_and_run(task, RunConfig, "config")
+
+
 if __name__ == "__main__":
-    sys.exit(compose_and_run(task, RunConfig, "config"))
+    sys.exit(main())

@@ -67,3 +67,18 @@ def test_a_backend_that_cannot_be_built_costs_a_sweep_one_line(
         for task in ("mnist_mlp", "text_gen")
         for backend in ("cntk", "theano")
     ]
+
+
+def test_the_default_backend_is_one_that_can_be_built_here(
+    bench: Bench, without_python36: dict[str, str]
+) -> None:
+    """It stops before anything is built, at a value that no run takes."""
+    variables = bench.variables(**without_python36)
+    done = command("train", *GRID, "epochs=0", variables=variables)
+    said, refused = done.stdout.splitlines()
+    assert (
+        said == "backend=tensorflow2 (no Python 3.6 here for tensorflow; name a backend to choose)"
+    )
+    assert refused.startswith("error: epochs=0: must be") and done.returncode == 2
+    named = command("train", *GRID, "epochs=0", "backend=tensorflow", variables=variables)
+    assert named.stdout == f"{refused}\n"
