@@ -77,7 +77,7 @@ def picture(page: Browser, pictures: Path) -> Callable[[str], Path]:
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A store of a small sweep, with runs that failed, diverged, go on, are flagged or trained on synthetic data."""
+    """A store of a small sweep: runs failed, diverged, still run, are flagged or are synthetic."""
     from experiments import names
     from tests.support import planted_journals as journals
 

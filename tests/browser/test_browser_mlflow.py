@@ -1,4 +1,4 @@
-"""MLflow's own UI on a store of a small sweep: the backends stand side by side, as a person would look at them."""
+"""MLflow's own UI on a store of a small sweep: a person sees the backends side by side."""
 
 import os
 import signal
@@ -163,8 +163,10 @@ def charts(page: Browser, seconds: float = 60) -> str:
     while time.monotonic() < deadline:
         text = str(
             page.execute_script(
-                "return [...document.querySelectorAll('[data-testid=\"experiment-view-compare-runs-card\"]')]"
-                ".filter(card => card.querySelector('.main-svg')).map(card => card.innerText).join(' ')"
+                "const cards = '[data-testid=\"experiment-view-compare-runs-card\"]';"
+                "return [...document.querySelectorAll(cards)]"
+                ".filter(card => card.querySelector('.main-svg'))"
+                ".map(card => card.innerText).join(' ')"
             )
         )
         if "accuracy" in text:

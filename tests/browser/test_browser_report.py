@@ -1,4 +1,4 @@
-"""The report in a real browser: nothing is asked for, tables sort and filter, it fits every screen and paper."""
+"""The report in a real browser: no request, tables sort and filter, it fits screens and paper."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +13,8 @@ pytestmark = pytest.mark.browser
 def column(page: Browser, table: str, number: int) -> list[str]:
     """What is shown in a column, top to bottom, filtered rows left out."""
     script = (
-        "return [...document.getElementById(arguments[0]).tBodies[0].rows].filter(row => !row.hidden)"
-        ".map(row => row.cells[arguments[1]].innerText.trim())"
+        "return [...document.getElementById(arguments[0]).tBodies[0].rows]"
+        ".filter(row => !row.hidden).map(row => row.cells[arguments[1]].innerText.trim())"
     )
     found: list[str] = page.execute_script(script, table, number)
     return found
@@ -23,7 +23,8 @@ def column(page: Browser, table: str, number: int) -> list[str]:
 def head(page: Browser, table: str, title: str) -> int:
     """The number of the column with this title."""
     titles = page.execute_script(
-        "return [...document.getElementById(arguments[0]).tHead.rows[0].cells].map(c => c.innerText)",
+        "return [...document.getElementById(arguments[0]).tHead.rows[0].cells]"
+        ".map(c => c.innerText)",
         table,
     )
     return next(place for place, text in enumerate(titles) if text.startswith(title))
@@ -32,7 +33,8 @@ def head(page: Browser, table: str, title: str) -> int:
 def press(page: Browser, table: str, number: int) -> str:
     """Click a column's head; returns its aria-sort."""
     button = page.execute_script(
-        "const b = document.getElementById(arguments[0]).tHead.rows[0].cells[arguments[1]].querySelector('button');"
+        "const cell = document.getElementById(arguments[0]).tHead.rows[0].cells[arguments[1]];"
+        "const b = cell.querySelector('button');"
         "b.scrollIntoView({block: 'center', inline: 'center'}); return b",
         table,
         number,
@@ -79,7 +81,8 @@ def test_ids_are_unique_and_every_inner_link_leads_somewhere(page: Browser, repo
     page.get(report.as_uri())
     ids, links, uses = page.execute_script(
         "return [[...document.querySelectorAll('[id]')].map(e => e.id),"
-        "[...document.querySelectorAll('a[href^=\"#\"]')].map(e => e.getAttribute('href').slice(1)),"
+        "[...document.querySelectorAll('a[href^=\"#\"]')]"
+        ".map(e => e.getAttribute('href').slice(1)),"
         "[...document.querySelectorAll('use')].map(e => e.getAttribute('href').slice(1))]"
     )
     assert len(ids) == len(set(ids))
@@ -139,7 +142,8 @@ def test_rows_are_filtered_by_words_and_by_choice(page: Browser, report: Path) -
 def test_links_lead_to_mlflow(page: Browser, report: Path) -> None:
     page.get(report.as_uri())
     links = page.execute_script(
-        "return [...document.querySelectorAll('a[href^=\"http\"]')].map(e => e.getAttribute('href'))"
+        "return [...document.querySelectorAll('a[href^=\"http\"]')]"
+        ".map(e => e.getAttribute('href'))"
     )
     assert links
     assert all(link.startswith("http://127.0.0.1:5000/#/") for link in links)
@@ -161,7 +165,8 @@ def test_it_fits_the_screen_in_either_theme(
     )
     assert scroll <= inner, "the page itself must not scroll sideways"
     wide = page.execute_script(
-        "return [...document.querySelectorAll('body *')].filter(e => !e.closest('.scroll, nav, pre, svg') && "
+        "return [...document.querySelectorAll('body *')]"
+        ".filter(e => !e.closest('.scroll, nav, pre, svg') && "
         "e.getBoundingClientRect().right > document.documentElement.clientWidth + 1)"
         ".map(e => e.outerHTML.slice(0, 80))"
     )
@@ -204,13 +209,16 @@ def test_text_stands_out_from_its_ground_in_both_themes(page: Browser, report: P
         page.get(report.as_uri())
         worst = page.execute_script("""
             const parse = c => c.match(/[\\d.]+/g).map(Number);
-            const lum = ([r, g, b]) => [r, g, b].map(v => v / 255).map(v => v <= .03928 ? v / 12.92 :
-              ((v + .055) / 1.055) ** 2.4).reduce((s, v, i) => s + v * [.2126, .7152, .0722][i], 0);
-            const ground = e => { for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor);
+            const linear = v => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4;
+            const lum = ([r, g, b]) => [r, g, b].map(v => linear(v / 255))
+              .reduce((s, v, i) => s + v * [.2126, .7152, .0722][i], 0);
+            const ground = e => { for (; e; e = e.parentElement) {
+              const c = parse(getComputedStyle(e).backgroundColor);
               if (c.length < 4 || c[3] > 0) return c; } return [255, 255, 255]; };
             let found = [99, ''];
             for (const e of document.querySelectorAll('body *:not(svg):not(svg *)')) {
-              if (![...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim()) || !e.offsetParent) continue;
+              const words = [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim());
+              if (!words || !e.offsetParent) continue;
               const a = lum(parse(getComputedStyle(e).color)), b = lum(ground(e));
               const ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
               if (ratio < found[0]) found = [ratio, e.outerHTML.slice(0, 120)];

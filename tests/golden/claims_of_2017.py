@@ -1,4 +1,4 @@
-"""The sentences of the page of 2017, checked: each claim is data, each verdict is arithmetic on its numbers."""
+"""Checks the sentences of the page of 2017: a claim is data, a verdict arithmetic on numbers."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -45,12 +45,13 @@ _Verdict = tuple[str, str] | None
 def _quotient(
     known: "Numbers", task: str, slower: tuple[str, str], faster: tuple[str, str], name: str
 ) -> _Quotient | None:
-    """Seconds of (backend, column) `slower` over `faster`, None where the page lacks one of them."""
+    """Seconds of (backend, column) `slower` over `faster`, None if the page lacks one of them."""
     above, below = known.seconds(task, *slower), known.seconds(task, *faster)
     if above is None or below is None:
         return None
     ratio = above / below
-    figures = f"{known.printed(task, *slower)} / {known.printed(task, *faster)} = {significant(ratio, 3)}x"
+    quotient = f"{known.printed(task, *slower)} / {known.printed(task, *faster)}"
+    figures = f"{quotient} = {significant(ratio, 3)}x"
     return _Quotient(ratio, f"{task_title(task)}, {name}: {figures}")
 
 
@@ -75,7 +76,7 @@ def _between_devices(known: "Numbers", backend: str, faster: str, slower: str) -
 
 
 def _same_work(known: "Numbers", task: str, *columns: str) -> bool:
-    """False where the columns are known to have trained on other inputs (words, and words with bi-grams)."""
+    """False if the columns are known to have trained on other inputs (words, with bi-grams)."""
     table = known.tables[f"{task}.speed"]
     works = set()
     for head in table.columns:

@@ -1,11 +1,11 @@
-"""Derives the errata of the page of 2017: its printed figures and sentences against the published numbers.
+"""Derives the errata of the page of 2017: its figures and sentences against the published numbers.
 
-The page is data (page_2017.json), the numbers are published.csv; every difference is computed here, with its
-arithmetic, and nothing is listed by hand. `analysis.published.errata` has what comes out.
+The page is data (page_2017.json), the numbers are published.csv; every difference is computed here,
+with its arithmetic, and nothing is listed by hand. `analysis.published.errata` has the result.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from analysis.compare import statistics
@@ -144,10 +144,10 @@ def _labels(known: Numbers) -> Iterator[Erratum]:
             "all speed tables",
             f"“{printed['label']}”",
             "the figure is the mean per epoch, not for all epochs",
-            f"{task_title(printed['task'])}, {backend_title(backend)}, K80: the first epoch alone took "
-            f"{decimals(first, 1)} s, so {decimals(mean, 1)} s cannot be {epochs} epochs; those are "
-            f"{decimals(mean, 1)} x {epochs} = {decimals(mean * epochs, 0)} s; likewise in {len(impossible)} of the "
-            "K80's cells",
+            f"{task_title(printed['task'])}, {backend_title(backend)}, K80: the first epoch alone "
+            f"took {decimals(first, 1)} s, so {decimals(mean, 1)} s cannot be {epochs} epochs; "
+            f"those are {decimals(mean, 1)} x {epochs} = {decimals(mean * epochs, 0)} s; likewise "
+            f"in {len(impossible)} of the K80's cells",
         )
     for printed in results.page()["tables"]:
         if printed["kind"] == "quality":
@@ -169,13 +169,13 @@ def _metric_label(printed: dict[str, Any], known: Numbers) -> Iterator[Erratum]:
                 f"{task_title(printed['task'])}, {label}",
                 f"“{printed['label']}”",
                 "it is the training loss: no validation data were passed",
-                f"the source's figure is the {' and '.join(sorted(held))} of the last training epoch: "
-                + ", ".join(decimals(value, 4) for value in sorted(rows["last_loss"])),
+                f"the source's figure is the {' and '.join(sorted(held))} of the last training "
+                "epoch: " + ", ".join(decimals(value, 4) for value in sorted(rows["last_loss"])),
             )
 
 
 def _other_work(known: Numbers) -> Iterator[Erratum]:
-    """Columns of one table that cannot have trained the same network: accuracies apart, times too."""
+    """Columns of one table that cannot have trained the same network, by accuracies and times."""
     for task in known.tasks():
         table = known.tables[f"{task}.quality"]
         spans = {}
@@ -221,22 +221,26 @@ def _other_work_erratum(
         f"{task_title(task)}, {label} beside {' and '.join(rest)}",
         "one table, as if the same work",
         "these columns did different work and are not compared",
-        f"{label} {decimals(spans[label][0], 4)}–{decimals(spans[label][1], 4)} at {decimals(min(times[label]), 1)}–"
-        f"{decimals(max(times[label]), 1)} s, the others {decimals(min(spans[one][0] for one in rest), 4)}–"
-        f"{decimals(max(spans[one][1] for one in rest), 4)} at {decimals(min(others), 1)}–"
-        f"{decimals(max(others), 1)} s; {decimals(gap, 4)} apart, {round(gap / widest)} times the widest spread of a "
-        f"column; the sources' work: {', '.join(sorted(works - {''})) or 'not told'}",
+        f"{label} {_span(spans[label], 4)} at {_span(times[label], 1)} s, "
+        f"the others {_span([bound for one in rest for bound in spans[one]], 4)} at "
+        f"{_span(others, 1)} s; {decimals(gap, 4)} apart, {round(gap / widest)} times the widest "
+        f"spread of a column; the sources' work: {', '.join(sorted(works - {''})) or 'not told'}",
     )
+
+
+def _span(values: Collection[float], places: int) -> str:
+    return f"{decimals(min(values), places)}–{decimals(max(values), places)}"
 
 
 def doubtful_devices(
     frame: "pd.DataFrame", tasks: list[str], devices: list[tuple[str, str]]
 ) -> list[tuple[str, str, tuple[str, str], float, float]]:
-    """(task, backend, device, slowdown, others' slowdown) where a backend loses on a device what no other does.
+    """Cells in which a backend loses on a device what no other does.
 
-    devices: (published source, device). The slowdown is against the device that is fastest for the backend; where
-    it is DOUBT_FACTOR times the median of the other backends' slowdowns between the same two devices (and no less
-    than DOUBT_FACTOR by itself), the engine probably fell back to the processor, or had no cuDNN.
+    devices: (published source, device). Returns (task, backend, device, slowdown, the others'
+    slowdown). The slowdown is against the device that is fastest for the backend; if it is
+    DOUBT_FACTOR times the median of the other backends' slowdowns between the same two devices (and
+    no less than DOUBT_FACTOR by itself), the engine probably used the processor, or had no cuDNN.
     """
     columns = ("task", "backend", "published_source", "device_name", "mean_epoch_seconds")
     seconds = {
@@ -281,8 +285,8 @@ def _doubtful_devices(known: Numbers) -> Iterator[Erratum]:
         by_cell.setdefault((backend, labels[device]), []).append((task, slowdown, usual))
     for (backend, label), cases in by_cell.items():
         parts = "; ".join(
-            f"{task_title(task)} {significant(slowdown, 3)}x slower than on the fastest card, the other "
-            f"backends {significant(usual, 2)}x"
+            f"{task_title(task)} {significant(slowdown, 3)}x slower than on the fastest card, the "
+            f"other backends {significant(usual, 2)}x"
             for task, slowdown, usual in cases
         )
         yield Erratum(
@@ -295,7 +299,7 @@ def _doubtful_devices(known: Numbers) -> Iterator[Erratum]:
 
 
 def _no_spread(known: Numbers) -> Iterator[Erratum]:
-    """One run per cell and times rounded to 0.1 s: how far the printed ratios may be off by the rounding alone."""
+    """One run per cell, rounded to 0.1 s: how far printed ratios may be off by rounding alone."""
     widest: tuple[float, str, str, str, float, float] | None = None
     counts = set()
     for table in known.tables.values():
@@ -319,8 +323,10 @@ def _no_spread(known: Numbers) -> Iterator[Erratum]:
             "no-spread",
             "all tables",
             "ratios and bold figures without a spread",
-            f"one run per cell, rounded to {PAGE_RESOLUTION} s: small differences are not shown by it",
-            f"{shown} = {numerator} / {denominator} may be {decimals(low, 1)} to {decimals(high, 1)} by rounding alone",
+            f"one run per cell, rounded to {PAGE_RESOLUTION} s: small differences are not shown by "
+            "it",
+            f"{shown} = {numerator} / {denominator} may be {decimals(low, 1)} to "
+            f"{decimals(high, 1)} by rounding alone",
         )
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Numbers:
-    """The published numbers as the page arranges them: tables of this program and mean seconds per epoch."""
+    """The published numbers as the page arranges them: tables, and mean seconds per epoch."""
 
     tables: Mapping[str, Table]
     frame: "pd.DataFrame"

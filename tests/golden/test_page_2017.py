@@ -1,7 +1,8 @@
-"""The twelve tables of June 2017, regenerated cell by cell from the published numbers; what differs is an erratum.
+"""The twelve tables of June 2017, regenerated cell by cell; what differs is an erratum.
 
-`page_2017.json` in the package is the page as it was printed. The expectation here is that page plus the recorded
-errata (errata_2017.json in the package), so that neither a wrong figure nor a lost or invented erratum passes.
+`page_2017.json` in the package is the page as it was printed. The expectation here is that page
+plus the errata that follow from the published numbers (errata_2017.json in the package), so that
+neither a wrong figure nor a lost or invented erratum passes.
 """
 
 import csv
@@ -102,7 +103,7 @@ def test_value_ratio_and_bold_of_every_cell(
         assert (ours.ratio_text != (theirs["ratio"] or "")) == ("ratio" in wrong)
 
 
-# Cells of the page that differ, and what stands there now: written down by hand from the page's own figures.
+# Cells of the page that differ: what it has and what is right, by hand from the page's own figures.
 CORRECTED = {
     ("cifar10_cnn.speed", "theano", "Titan X"): ("24.5x", "37.1x"),
     ("cifar10_cnn.speed", "cntk", "K80"): (None, "1.0x"),

@@ -1,7 +1,7 @@
 """Stores with planted figures: runs whose speeds and accuracies are known before they are analysed.
 
-`write` puts them into a SQLite store in bulk, with the tables that MLflow itself created; ten thousand runs
-take seconds instead of the quarter of an hour that the client would need.
+`write` puts them into a SQLite store in bulk, with the tables that MLflow itself created; ten
+thousand runs take seconds instead of the quarter of an hour that the client would need.
 """
 
 import hashlib
@@ -86,7 +86,10 @@ def run(
     start_time: int | None = None,
     **changes: Any,
 ) -> Planted:
-    """A run with a planted steady time (times a log-normal factor of `noise`) and last validation accuracy."""
+    """A run with a planted steady time and last validation accuracy.
+
+    noise: sigma of a log-normal factor on the time.
+    """
     rng = rng or random.Random(f"{task}{backend}{repetition}{device}{seconds}")
     base = BASE_SECONDS[task] * FACTOR[backend] if seconds is None else seconds
     steady = base * rng.lognormvariate(0.0, noise) if noise else base
@@ -366,7 +369,7 @@ def _rows(planted: Planted, experiment: int, rows: dict[str, list[tuple[Any, ...
 
 
 def _sql_value(key: str, value: float, when: int, step: int) -> tuple[Any, ...]:
-    """As MLflow's SQL store writes a metric: NaN as 0 with a mark, infinity as the largest float."""
+    """A metric as MLflow's SQL store writes it: NaN is 0 with a mark, infinity a huge float."""
     if math.isnan(value):
         return key, 0.0, when, step, 1
     if math.isinf(value):

@@ -1,4 +1,4 @@
-"""Sentences about planted runs: each claim has its arithmetic, and none is made without runs enough."""
+"""Sentences about planted runs: each claim has its arithmetic, and none is made on too few runs."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -143,7 +143,8 @@ def test_the_same_work_on_two_devices_is_compared(say: Callable[..., list[Findin
     ]
     (one,) = of(say(runs), DEVICE)
     assert re.match(
-        r"JAX trains CNN on MNIST 12\.0× \[11\.\d, 12\.\d\] faster on NVIDIA H200 than on Planted 9000",
+        r"JAX trains CNN on MNIST 12\.0× \[11\.\d, 12\.\d\] faster on NVIDIA H200 "
+        r"than on Planted 9000",
         one.text,
     )
 

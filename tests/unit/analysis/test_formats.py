@@ -1,4 +1,4 @@
-"""Numbers as they are printed, and the tables in every format: Markdown, LaTeX, CSV, JSON and HTML."""
+"""Numbers as they are printed, and tables in every format: Markdown, LaTeX, CSV, JSON, HTML."""
 
 import csv
 import io
@@ -64,7 +64,7 @@ def test_ratios_carry_two_digits_and_no_more_than_their_inputs(
     assert ratio_text(ratio, digits) == text
 
 
-# Formats -------------------------------------------------------------------------------------------------------
+# Formats ------------------------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The page's parts: SVG elements, styles, addresses, and the escaping of whatever a store may hold."""
+"""The page's parts: SVG elements, styles, addresses, and escaping whatever a store may hold."""
 
 import base64
 import hashlib
