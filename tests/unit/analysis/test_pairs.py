@@ -88,13 +88,23 @@ def test_devices_and_sweeps_can_be_set_against_each_other(judge: Callable[..., R
 
 
 def test_other_work_is_named_and_not_divided(judge: Callable[..., Result]) -> None:
-    runs = [*five("jax", 0.5), *five("jax", 5.0, profile="published")]
+    runs = [*five("jax", 0.5), *five("jax", 5.0, profile="published", epochs=9)]
     (pair,) = judge(runs, "profile=quick", "profile=published").pairs
     assert (pair.verdict, pair.ratio) == (OTHER_WORK, None)
     (pair,) = judge(
         [*five("jax", 0.5), *five("jax", 5.0, "mnist_cnn")], "task=mnist_mlp", "task=mnist_cnn"
     ).pairs
     assert pair.verdict == OTHER_WORK, "two tasks are never one work"
+
+
+def test_generations_are_divided_in_training_time_and_not_in_validation(
+    judge: Callable[..., Result],
+) -> None:
+    runs = [*five("jax", 0.5), *five("theano", 1.0)]
+    (pair,) = judge(runs, "backend=jax", "backend=theano").pairs
+    assert pair.ratio == pytest.approx(2.0)
+    (pair,) = judge(runs, "backend=jax", "backend=theano", measure=MEASURES["validation"]).pairs
+    assert (pair.verdict, pair.ratio) == (OTHER_WORK, None)
 
 
 def test_too_few_runs_are_no_verdict(judge: Callable[..., Result]) -> None:
