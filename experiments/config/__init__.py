@@ -1,0 +1,1 @@
+"""The configuration: its types and checks, how it is composed, and the only reader of conf/."""

@@ -36,7 +36,7 @@ def check(config: RunConfig) -> RunConfig:
     _task(config)
     _timeouts(config)
     if config.gpu.kind not in GPU_KINDS:
-        raise ConfigError(f"gpu.kind={config.gpu.kind}: choose one of {', '.join(GPU_KINDS)}")
+        raise ConfigError(f"gpu.kind={config.gpu.kind}: choose from {', '.join(GPU_KINDS)}")
     price = config.gpu.price_per_hour
     if price is not None and not (math.isfinite(price) and price >= 0):
         raise ConfigError(
@@ -92,7 +92,7 @@ def _affinity(value: Any) -> None:
 def _profile(config: RunConfig) -> None:
     profile, budgets = config.profile, config.task.budgets
     if profile.gates not in GATES:
-        raise ConfigError(f"profile.gates={profile.gates}: choose one of {', '.join(GATES)}")
+        raise ConfigError(f"profile.gates={profile.gates}: choose from {', '.join(GATES)}")
     if profile.repetitions < 1:
         raise ConfigError(f"profile.repetitions={profile.repetitions}: must be at least 1")
     if profile.budget not in budgets:
@@ -134,10 +134,10 @@ def _task(config: RunConfig) -> None:
     ):
         raise ConfigError(f"task.optimizer.learning_rate={rate}: must be above 0")
     if optimizer not in OPTIMIZERS:
-        raise ConfigError(f"task.optimizer.name={optimizer}: choose one of {', '.join(OPTIMIZERS)}")
+        raise ConfigError(f"task.optimizer.name={optimizer}: choose from {', '.join(OPTIMIZERS)}")
     if task.quality.metric not in QUALITY_METRICS:
         raise ConfigError(
-            f"task.quality.metric={task.quality.metric}: choose one of {', '.join(QUALITY_METRICS)}"
+            f"task.quality.metric={task.quality.metric}: choose from {', '.join(QUALITY_METRICS)}"
         )
     if task.quality.better not in ("higher", "lower"):
         raise ConfigError(f"task.quality.better={task.quality.better}: choose higher or lower")

@@ -1,8 +1,8 @@
-"""The typed shape of a composed configuration, and the checks that types cannot express.
+"""The typed shape of a composed configuration.
 
-Every group of conf/ has a dataclass here; Hydra refuses unknown keys and wrong types against it,
-and `check` refuses wrong values with the valid choices in the message, before any work starts.
-Standard library only, apart from Hydra's own OmegaConf.
+Every group of conf/ has a dataclass here; Hydra refuses unknown keys and wrong types against it.
+Wrong values are refused by `config.checks`. A default here is left out of the files in conf/.
+Standard library only.
 """
 
 from dataclasses import dataclass, field, fields
@@ -13,12 +13,16 @@ MISSING = "???"
 
 @dataclass
 class FileConfig:
+    """A publisher's file: its address and sha256 (null: none is published)."""
+
     url: str = MISSING
     sha256: str | None = None
 
 
 @dataclass
 class DatasetConfig:
+    """A data set of conf/dataset/: its files by name."""
+
     name: str = MISSING
     title: str = MISSING
     files: dict[str, FileConfig] = field(default_factory=dict)
@@ -26,6 +30,8 @@ class DatasetConfig:
 
 @dataclass
 class QualityConfig:
+    """The metric that says how well a task was learned; `target`: a value worth reaching."""
+
     metric: str = "val_accuracy"
     better: str = "higher"
     target: float | None = None
@@ -33,6 +39,8 @@ class QualityConfig:
 
 @dataclass
 class BudgetConfig:
+    """How much a run trains: shares of the data in (0, 1], epochs; worse than `floor` is diverged."""
+
     fraction: float = 1.0
     validation_fraction: float = 1.0
     epochs: int = 1
@@ -41,12 +49,16 @@ class BudgetConfig:
 
 @dataclass
 class SampleConfig:
+    """Text to generate after training."""
+
     characters: int = 400
     temperature: float = 0.5
 
 
 @dataclass
 class TaskConfig:
+    """A task of conf/task/: everything that decides what is computed."""
+
     name: str = MISSING
     title: str = MISSING
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
@@ -65,22 +77,24 @@ class TaskConfig:
 
 @dataclass
 class BackendConfig:
+    """A backend of conf/backend/: an engine under a Keras generation, and its settings."""
+
     name: str = MISSING
     title: str = MISSING
     keras_backend: str = MISSING
     keras_generation: int = MISSING  # type: ignore[assignment]
-    environment: str = MISSING
-    python: str | None = None
+    environment: str = MISSING  # conda/NAME.yaml, and conda/NAME-gpu.yaml on a GPU
+    python: str | None = None  # the user's own interpreter, used as it is
     fixes: list[str] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
-    newest_gpu: float | None = (
-        None  # highest compute capability the engine's builds know; null: any
-    )
+    newest_gpu: float | None = None  # highest compute capability of the engine's builds; null: any
 
 
 @dataclass
 class GpuConfig:
+    """A device of conf/gpu/: `device_name` must be part of the name that the driver gives."""
+
     name: str = MISSING
     kind: str = "auto"
     device_name: str | None = None
@@ -92,12 +106,16 @@ class GpuConfig:
 
 @dataclass
 class DataConfig:
+    """Where raw data come from: auto, official, local (in `dir`) or synthetic."""
+
     name: str = MISSING
     dir: str | None = None
 
 
 @dataclass
 class ProfileConfig:
+    """Which of a task's budgets is used, how often, and with which gates (task: the task's own)."""
+
     name: str = MISSING
     budget: str = MISSING
     repetitions: int = 1
@@ -106,17 +124,19 @@ class ProfileConfig:
 
 @dataclass
 class TrackingConfig:
+    """The MLflow store; `required`: do not start a run if it is down."""
+
     name: str = MISSING
     uri: str | None = None
     experiment: str = "keras-backend-benchmark"
     required: bool = True
     flush_seconds: float = 10.0
-    deferred: bool = False  # the journal alone; it is ingested later, maybe by another machine
+    deferred: bool = False  # write only the journal; it is ingested later
 
 
 @dataclass
 class TimeoutsConfig:
-    """Seconds that a phase may take before the worker's process group is ended; null: no limit."""
+    """Seconds that a phase may take before the worker's process group is killed; null: no limit."""
 
     build: float | None = 3600.0
     first_epoch: float | None = None
@@ -135,7 +155,7 @@ class SweepConfig:
 
 @dataclass
 class RunConfig:
-    """One run, composed: what is trained, by what, on what, with which data and how it is kept."""
+    """One composed run: task, backend, device, data, and where it is stored."""
 
     task: TaskConfig = field(default_factory=TaskConfig)
     backend: BackendConfig = field(default_factory=BackendConfig)
@@ -177,7 +197,7 @@ class RunConfig:
 
 @dataclass
 class SweepRunConfig(RunConfig):
-    """A run's configuration and what steers the sweep over it (experiments/sweep.py)."""
+    """A run's configuration and the settings of a sweep (experiments/sweep.py)."""
 
     repetitions: Any = "auto"
     plan: bool = False

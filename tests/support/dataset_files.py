@@ -87,15 +87,30 @@ def _short(text: bytes) -> bytes:
 
 
 def python2_batch(data: np.ndarray[Any, Any], labels: list[int]) -> bytes:
-    """{'data': uint8 (n, 3072), 'labels': list} as Python 2 and NumPy 1 pickled it in 2009 (protocol 2)."""
+    """{'data': uint8 (n, 3072), 'labels': list} as Python 2 and NumPy 1 pickled it (protocol 2)."""
     rows, columns = data.shape
     array = (
-        b"cnumpy.core.multiarray\n_reconstruct\n" + b"cnumpy\nndarray\n" + b"K\x00\x85" + _short(b"b") + b"\x87R"
-        + b"(K\x01M" + struct.pack("<H", rows) + b"M" + struct.pack("<H", columns) + b"\x86"
-        + b"cnumpy\ndtype\n" + _short(b"u1") + b"K\x00K\x01\x87R"
-        + b"(K\x03" + _short(b"|") + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
-        + b"\x89T" + struct.pack("<i", data.nbytes) + data.tobytes() + b"tb"
-    )  # fmt: skip
+        b"cnumpy.core.multiarray\n_reconstruct\n"
+        + b"cnumpy\nndarray\n"
+        + b"K\x00\x85"
+        + _short(b"b")
+        + b"\x87R"
+        + b"(K\x01M"
+        + struct.pack("<H", rows)
+        + b"M"
+        + struct.pack("<H", columns)
+        + b"\x86"
+        + b"cnumpy\ndtype\n"
+        + _short(b"u1")
+        + b"K\x00K\x01\x87R"
+        + b"(K\x03"
+        + _short(b"|")
+        + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+        + b"\x89T"
+        + struct.pack("<i", data.nbytes)
+        + data.tobytes()
+        + b"tb"
+    )
     numbers = b"](" + b"".join(b"K" + bytes([label]) for label in labels) + b"e"
     return b"\x80\x02}(" + _short(b"data") + array + _short(b"labels") + numbers + b"u."
 
@@ -125,12 +140,16 @@ def write_cifar_folder(folder: Path, rows: int = 300) -> Path:
 def write_cifar_archive(
     folder: Path, rows: int = 300, name: str = "cifar-10-python.tar.gz"
 ) -> Path:
-    """The same batches in the publisher's archive, in no particular order and beside another file."""
+    """The same batches in the publisher's archive, in another order and beside another file."""
     path = folder / name
     with tarfile.open(path, "w:gz") as tar:
-        members = {"readme.html": b"<html>", **{
-            batch: python2_batch(data, labels) for batch, (data, labels) in reversed(cifar_batches(rows).items())
-        }}  # fmt: skip
+        members = {
+            "readme.html": b"<html>",
+            **{
+                batch: python2_batch(data, labels)
+                for batch, (data, labels) in reversed(cifar_batches(rows).items())
+            },
+        }
         for member, content in members.items():
             info = tarfile.TarInfo(f"cifar-10-batches-py/{member}")
             info.size = len(content)

@@ -1,4 +1,4 @@
-"""Small environments for tests: nothing is fetched, and a virtual environment takes a fraction of a second."""
+"""Small environments for tests: nothing is downloaded, and each takes a fraction of a second."""
 
 import sys
 import zipfile
@@ -16,7 +16,8 @@ def environment_file(
     """A conda environment file with some pins."""
     path = folder / f"{name}.yaml"
     listed = "".join(f"      - {pin}\n" for pin in pins)
-    text = f"name: {name}\nchannels:\n  - conda-forge\ndependencies:\n  - python={python}\n  - pip\n{more}"
+    head = f"name: {name}\nchannels:\n  - conda-forge\n"
+    text = f"{head}dependencies:\n  - python={python}\n  - pip\n{more}"
     path.write_text(text + (f"  - pip:\n{listed}" if pins else ""))
     return path
 
@@ -40,7 +41,9 @@ def wheel(folder: Path, name: str = "tinywheel", version: str = "1.5") -> Path:
     files = {
         f"{name}.py": f"VERSION = {version!r}\n",
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/WHEEL": (
+            "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        ),
     }
     record = "".join(f"{file},,\n" for file in [*files, f"{info}/RECORD"])
     with zipfile.ZipFile(path, "w") as archive:

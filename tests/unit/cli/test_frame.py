@@ -1,4 +1,4 @@
-"""The commands as a person types them: refusals in one line, right exit statuses, a help that reads."""
+"""The commands as a person types them: refusals in one line, exit statuses, readable help."""
 
 import os
 import signal
@@ -69,8 +69,15 @@ def test_refused_in_one_line(
 def test_help_names_groups_settings_and_choices(command: Command) -> None:
     done = command(TRAIN, "--help")
     assert done.returncode == 0 and done.stderr == ""
-    for word in ("python experiments/train.py task=text_gen backend=theano", "task: ", "backend: ", "epochs=auto",
-                 "timeouts.build=", *choices("task"), *choices("backend")):  # fmt: skip
+    for word in (
+        "python experiments/train.py task=text_gen backend=theano",
+        "task: ",
+        "backend: ",
+        "epochs=auto",
+        "timeouts.build=",
+        *choices("task"),
+        *choices("backend"),
+    ):
         assert word in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 120
 
@@ -96,13 +103,17 @@ def test_from_another_folder(tmp_path: Path, root: Path) -> None:
 def test_interrupt_while_starting_shows_no_traceback(root: Path, seconds: float) -> None:
     code = (
         "import runpy, sys; sys.path.insert(0, sys.argv.pop(1))\n"
-        "from experiments.cli.bootstrap import require_project_environment as require; require(); print(flush=True)\n"
-        "sys.argv[0] = sys.path[0] + '/experiments/train.py'; runpy.run_path(sys.argv[0], run_name='__main__')"
+        "from experiments.cli.bootstrap import require_project_environment as require\n"
+        "require(); print(flush=True); sys.argv[0] = sys.path[0] + '/experiments/train.py'\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')"
     )
     child = subprocess.Popen(
         [sys.executable, "-c", code, root, "task=mnist_mlp", "--cfg", "all"],
-        cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        cwd=root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     assert child.stdout is not None
     child.stdout.readline()
     time.sleep(seconds)
@@ -203,16 +214,28 @@ def test_closed_terminal_costs_lines_and_not_the_run(root: Path) -> None:
 
 def test_lines_of_a_run(capsys: pytest.CaptureFixture[str]) -> None:
     event = {
-        "epoch": 2, "loss": 0.25, "val_loss": None, "val_accuracy": 0.5, "train_seconds": 61.0,
-        "validation_seconds": 1.0, "epoch_seconds": 62.0, "samples_per_second": 1234.5,
-    }  # fmt: skip
+        "epoch": 2,
+        "loss": 0.25,
+        "val_loss": None,
+        "val_accuracy": 0.5,
+        "train_seconds": 61.0,
+        "validation_seconds": 1.0,
+        "epoch_seconds": 62.0,
+        "samples_per_second": 1234.5,
+    }
     assert epoch_line(event, 10) == (
-        "epoch  2/10  loss 0.2500  val_accuracy 0.5000  61.00 s + 1.00 s validation  1,234 samples/s  ETA 8 min 16 s"
+        "epoch  2/10  loss 0.2500  val_accuracy 0.5000  61.00 s + 1.00 s validation  "
+        "1,234 samples/s  ETA 8 min 16 s"
     )
     assert "ETA" not in epoch_line({**event, "epoch": 10}, 10)
     assert [duration(s) for s in (0.4, 59, 60, 3599, 3600, 7500)] == [
-        "0 s", "59 s", "1 min 00 s", "59 min 59 s", "1 h 00 min", "2 h 05 min"
-    ]  # fmt: skip
+        "0 s",
+        "59 s",
+        "1 min 00 s",
+        "59 min 59 s",
+        "1 h 00 min",
+        "2 h 05 min",
+    ]
     view = Terminal()
     view.start("MLP", 3)
     view.warn("hot")

@@ -145,7 +145,8 @@ def test_launcher_completes_in_bash(launcher: Path) -> None:
         pytest.skip("no bash here")
     code = (
         'eval "$(_KBB_COMPLETE=bash_source kbb)"\n'
-        "complete -p kbb; COMP_WORDS=(kbb doc); COMP_CWORD=1; _kbb_completion kbb; echo ${COMPREPLY[@]}"
+        "complete -p kbb; COMP_WORDS=(kbb doc); COMP_CWORD=1\n"
+        "_kbb_completion kbb; echo ${COMPREPLY[@]}"
     )
     variables = {**os.environ, "PATH": f"{launcher.parent}:{os.environ['PATH']}"}
     done = subprocess.run(

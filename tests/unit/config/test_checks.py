@@ -34,7 +34,7 @@ PLAIN = ("task=mnist_mlp", "backend=jax", "gpu=cpu", "data=synthetic", "profile=
         ("affinity=[-1]", "affinity=[-1]"),
         ("affinity=[true]", "affinity=[True]"),
         ("affinity=[99999]", "this process may use processors"),
-        ("profile.gates=tanh", "choose one of task, hard_sigmoid, sigmoid"),
+        ("profile.gates=tanh", "choose from task, hard_sigmoid, sigmoid"),
         ("profile.budget=huge", "has smoke, quick, full"),
         ("profile.repetitions=0", "profile.repetitions=0"),
         ("task.budgets.smoke.epochs=0", "task.budgets.smoke.epochs=0"),
@@ -46,13 +46,13 @@ PLAIN = ("task=mnist_mlp", "backend=jax", "gpu=cpu", "data=synthetic", "profile=
         ("task.optimizer.learning_rate=null", "task.optimizer.learning_rate=None"),
         ("task.optimizer.learning_rate=inf", "task.optimizer.learning_rate=inf"),
         ("task.optimizer.learning_rate=true", "task.optimizer.learning_rate=True"),
-        ("task.optimizer.name=lion", "choose one of rmsprop, adadelta, adam, sgd"),
+        ("task.optimizer.name=lion", "choose from rmsprop, adadelta, adam, sgd"),
         ("task.quality.better=more", "choose higher or lower"),
-        ("task.quality.metric=f1", "choose one of loss, accuracy, val_loss, val_accuracy"),
+        ("task.quality.metric=f1", "choose from loss, accuracy, val_loss, val_accuracy"),
         ("timeouts.epoch=0", "timeouts.epoch=0.0: must be above 0 seconds, or null for no limit"),
         ("timeouts.total=nan", "timeouts.total=nan"),
         ("timeouts.build=inf", "timeouts.build=inf"),
-        ("gpu.kind=tpu", "choose one of auto, cpu, gpu"),
+        ("gpu.kind=tpu", "choose from auto, cpu, gpu"),
         ("gpu.index=-1", "gpu.index=-1"),
         ("gpu.price_per_hour=-2", "gpu.price_per_hour=-2.0"),
         ("gpu.price_per_hour=nan", "gpu.price_per_hour=nan"),
@@ -71,10 +71,22 @@ def test_refused_in_one_line(override: str, says: str) -> None:
 
 @pytest.mark.parametrize(
     "override",
-    ["epochs=3", "batch=1", "fraction=1", "fraction=0.001", "threads=1", "affinity=null", "repetition=7",
-     "timeouts.build=null", "timeouts.total=86400", "gpu.price_per_hour=0", "task.quality.target=0.5",
-     "profile.gates=sigmoid", "tracking.required=false"],
-)  # fmt: skip
+    [
+        "epochs=3",
+        "batch=1",
+        "fraction=1",
+        "fraction=0.001",
+        "threads=1",
+        "affinity=null",
+        "repetition=7",
+        "timeouts.build=null",
+        "timeouts.total=86400",
+        "gpu.price_per_hour=0",
+        "task.quality.target=0.5",
+        "profile.gates=sigmoid",
+        "tracking.required=false",
+    ],
+)
 def test_taken(override: str) -> None:
     composed(*PLAIN, override)
 
@@ -94,9 +106,16 @@ def test_local_data_folder_is_pinned(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize(
     "override",
-    ["nothing=1", "task.nothing=1", "task.model.hiden=[1]", "backend.settings=3", "task.shuffle=maybe",
-     "timeouts.epoch=soon", "gpu.memory_growth=perhaps"],
-)  # fmt: skip
+    [
+        "nothing=1",
+        "task.nothing=1",
+        "task.model.hiden=[1]",
+        "backend.settings=3",
+        "task.shuffle=maybe",
+        "timeouts.epoch=soon",
+        "gpu.memory_growth=perhaps",
+    ],
+)
 def test_unknown_keys_and_wrong_types_are_refused_by_the_schema(override: str) -> None:
     with hydra() as compose, pytest.raises(Exception, match=r"(?i)overrid"):
         compose("config", [*PLAIN, override])

@@ -1,4 +1,4 @@
-"""What makes runs comparable: every value that decides the work changes the id, every other one does not."""
+"""What makes runs comparable: values that decide the work change the id, others do not."""
 
 import copy
 from typing import Any

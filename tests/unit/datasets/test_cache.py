@@ -1,4 +1,4 @@
-"""The cache of prepared arrays: made once, whole or not at all, and honest about disks that refuse."""
+"""The cache of prepared arrays: made once, completely or not at all; disks that refuse."""
 
 import json
 import os
@@ -80,9 +80,13 @@ def test_every_parameter_has_an_entry_of_its_own(folder: Path, kbb_cache: Path) 
     data = DataConfig("local", str(folder))
     folders = {
         prepare(task(name), data, fraction, share, print).folder
-        for name, fraction, share in (("mnist_mlp", 1.0, 1.0), ("mnist_mlp", 0.5, 1.0), ("mnist_mlp", 1.0, 0.9),
-                                      ("mnist_cnn", 1.0, 1.0))
-    }  # fmt: skip
+        for name, fraction, share in (
+            ("mnist_mlp", 1.0, 1.0),
+            ("mnist_mlp", 0.5, 1.0),
+            ("mnist_mlp", 1.0, 0.9),
+            ("mnist_cnn", 1.0, 1.0),
+        )
+    }
     assert len(folders) == 4
 
 
@@ -90,7 +94,8 @@ def test_a_warm_call_is_quick_and_imports_nothing_heavy(folder: Path, kbb_cache:
     local(folder)
     at_exit = """
 import atexit
-atexit.register(lambda: print("heavy:", {"numpy", "pooch", "requests", "filelock"} & set(sys.modules)))
+atexit.register(lambda: print("heavy:", {"numpy", "pooch", "requests", "filelock"} &
+set(sys.modules)))
 """
     warm = PREPARE.format(root=str(ROOT), folder=str(folder), before=at_exit)
     # The helper module itself needs NumPy: spell the task out instead.
@@ -193,7 +198,7 @@ ArrayFolder.write = slowly
 
 
 def private_mount(command: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run a shell command in a mount namespace of its own; the test is skipped where none is to be had."""
+    """Run a shell command in its own mount namespace; skip the test if there is none."""
     unshare = shutil.which("unshare")
     probe = "mount -t tmpfs -o size=1m none /tmp"
     if unshare is None:

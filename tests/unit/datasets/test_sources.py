@@ -1,4 +1,4 @@
-"""Where raw files are looked for, how they are told apart, and what is said when they are not right."""
+"""Where raw files are looked for, how they are told apart, and errors for bad ones."""
 
 import hashlib
 import io
@@ -64,9 +64,13 @@ def test_local_needs_a_folder(kbb_cache: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "first"),
-    [("mnist_mlp", "mnist.npz"), ("imdb_bilstm", "imdb.npz"), ("text_gen", "nietzsche.txt"),
-     ("cifar10_cnn", "cifar-10-batches-py/data_batch_1")],
-)  # fmt: skip
+    [
+        ("mnist_mlp", "mnist.npz"),
+        ("imdb_bilstm", "imdb.npz"),
+        ("text_gen", "nietzsche.txt"),
+        ("cifar10_cnn", "cifar-10-batches-py/data_batch_1"),
+    ],
+)
 def test_a_missing_file_is_named_with_the_choices(
     tmp_path: Path, kbb_cache: Path, name: str, first: str
 ) -> None:

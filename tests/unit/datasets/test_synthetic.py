@@ -1,4 +1,4 @@
-"""The synthetic twins: the real data's shapes and types, the same bytes everywhere, and something to learn."""
+"""The synthetic twins: shapes and types of the real data, the same bytes everywhere, learnable."""
 
 import hashlib
 from collections import Counter
@@ -16,7 +16,8 @@ from experiments.datasets.sequences import bigram_table, encode
 from experiments.datasets.sources import SYNTHETIC_SEED
 from tests.support.dataset_files import ALPHABET, budgets, task
 
-# Arrays of each task at profile=quick: samples and shape of one, for x and y. The real data's are the same.
+# Arrays of each task at profile=quick: samples and shape of one, for x and y. The real data's are
+# the same.
 QUICK: dict[str, tuple[int, int, tuple[int, ...], str]] = {
     "mnist_mlp": (6000, 2000, (784,), "float32"),
     "mnist_cnn": (1200, 500, (28, 28, 1), "float32"),

@@ -63,8 +63,15 @@ def test_environment_states(place: Path) -> None:
     folder = place / "cache" / "envs" / f"{recipe.name}-0123456789ab"
     folder.mkdir(parents=True)
     assert row(project.environments(False), "jax").state == MISSING
-    facts = {"name": "jax", "content": recipe.content, "key": "0123456789ab", "manager": "venv", "version": "3.11.9",
-             "python": "python", "bytes": 670_000_000}  # fmt: skip
+    facts = {
+        "name": "jax",
+        "content": recipe.content,
+        "key": "0123456789ab",
+        "manager": "venv",
+        "version": "3.11.9",
+        "python": "python",
+        "bytes": 670_000_000,
+    }
     (folder / "python").symlink_to(sys.executable)
     (folder / "complete.json").write_text(json.dumps(facts))
     built = row(project.environments(False), "jax")
@@ -158,8 +165,9 @@ def test_disk_that_is_full_or_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     broken = machine.disks(True).broken
     assert [each.fix for each in broken][:2] == [
-        "export KBB_CACHE=/a/folder/elsewhere", "export KBB_RUNS=/a/folder/elsewhere"
-    ]  # fmt: skip
+        "export KBB_CACHE=/a/folder/elsewhere",
+        "export KBB_RUNS=/a/folder/elsewhere",
+    ]
 
 
 def test_compiler_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

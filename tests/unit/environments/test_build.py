@@ -144,13 +144,15 @@ def test_waiter_says_so_and_takes_what_the_other_built(tmp_path: Path) -> None:
 def test_lock_outlives_a_killed_holder_while_a_straggler_of_its_installer_writes(
     tmp_path: Path,
 ) -> None:
-    """The installer's group ends with the holder; one that left the group still keeps others out."""
+    """The installer's group is killed with the holder; a process that left it keeps the lock."""
     lock, root = tmp_path / "lock", Path(__file__).resolve().parents[3]
     code = (
         f"import sys; sys.path.insert(0, {str(root)!r})\n"
-        "from pathlib import Path; from experiments.environments import installed, steps as process\n"
+        "from pathlib import Path\n"
+        "from experiments.environments import installed, steps\n"
         f"with installed.build_lock(Path({str(lock)!r}), 'x', print) as handle:\n"
-        f"    process.run(['setsid', 'sh', '-c', 'echo $$ > pid.new; mv pid.new pid; exec sleep 60'],"
+        "    command = 'echo $$ > pid.new; mv pid.new pid; exec sleep 60'\n"
+        "    steps.run(['setsid', 'sh', '-c', command],"
         f" Path({str(tmp_path)!r}, 'log'), print, 'x', {{'PATH': '/bin:/usr/bin'}}, keep=handle)\n"
     )
     holder = subprocess.Popen([sys.executable, "-c", code])

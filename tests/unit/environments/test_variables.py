@@ -27,9 +27,22 @@ def environment(tmp_path: Path) -> Environment:
 
 @pytest.mark.parametrize(
     "name",
-    ["MLFLOW_RUN_ID", "MLFLOW_TRACKING_URI", "PYTHONHOME", "THEANO_FLAGS", "THEANORC", "KERAS_FLOATX", "TF_XLA_FLAGS",
-     "XLA_FLAGS", "OMP_PROC_BIND", "VIRTUAL_ENV", "PYTHONWARNINGS", "GOMP_CPU_AFFINITY", "LD_PRELOAD"],
-)  # fmt: skip
+    [
+        "MLFLOW_RUN_ID",
+        "MLFLOW_TRACKING_URI",
+        "PYTHONHOME",
+        "THEANO_FLAGS",
+        "THEANORC",
+        "KERAS_FLOATX",
+        "TF_XLA_FLAGS",
+        "XLA_FLAGS",
+        "OMP_PROC_BIND",
+        "VIRTUAL_ENV",
+        "PYTHONWARNINGS",
+        "GOMP_CPU_AFFINITY",
+        "LD_PRELOAD",
+    ],
+)
 def test_settings_of_the_caller_do_not_reach_the_worker(
     environment: Environment, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

@@ -18,7 +18,7 @@ def images(count: int = 50, size: int = 20, channels: int = 3) -> tuple[np.ndarr
 
 
 def shifted(image: np.ndarray, down: int, right: int, flip: bool) -> np.ndarray:
-    """The definition in other words: widen the image by its border's pixels, look elsewhere, then mirror."""
+    """The definition in other words: extend the image by its border, shift, then mirror."""
     size = image.shape[0]
     wide = np.pad(image, ((3, 3), (3, 3), (0, 0)), mode="edge")
     moved = wide[3 - down : 3 - down + size, 3 - right : 3 - right + size]
@@ -86,7 +86,7 @@ def test_the_arrays_are_not_written_to():
 
 
 def test_it_is_cheap():
-    """CIFAR-10's images, best of a few tries: the bound is far above the 15 µs it takes on a quiet machine."""
+    """CIFAR-10's images, best of a few tries: the bound is far above the usual 15 µs."""
     batches = Batches(images(2048, 32), 32, SPEC, True, 5)
 
     def once() -> float:

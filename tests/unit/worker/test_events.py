@@ -1,4 +1,4 @@
-"""The worker's journal: strict JSON, one line an event, one end, nobody disturbed by a signal or a full disk."""
+"""The worker's journal: strict JSON, one line an event, one end, signals, full disks."""
 
 import json
 import os

@@ -33,7 +33,7 @@ def test_probabilities_that_are_no_numbers_are_refused():
 
 
 def successor(window):
-    """A model that is sure: the next character of the alphabet follows; it checks the window it gets."""
+    """A model that is certain of the alphabet's next character, and checks its window."""
     assert window.shape == (1, 3, 5) and window.dtype == np.float32
     assert window.sum(-1).tolist() == [[1, 1, 1]]
     return np.roll(window[:, -1], 1, axis=-1)

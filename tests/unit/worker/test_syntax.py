@@ -1,4 +1,4 @@
-"""The worker is a guest: Python 3.6's syntax and library, NumPy, Keras and its engines, nothing of ours above it."""
+"""The worker is a guest: Python 3.6, NumPy, Keras, its engines; nothing else of this project."""
 
 import ast
 import importlib.util
