@@ -10,7 +10,7 @@ NOTHING = "none"  # how `inventory.available` begins if no interpreter was found
 
 
 def choice(arguments: Sequence[str]) -> tuple[list[str], str]:
-    """The override that a command line lacks, and one line that says why; empty for the configured default.
+    """The override that a command line lacks, and one line that says why; both may be empty.
 
     Nothing is looked for if the command line names a backend or asks for something other than a
     run, and no interpreter is started if the default's environment is built.

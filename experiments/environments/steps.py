@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,11 @@ _TELLING = re.compile(
     r"error|×|╰─▶|because|no space left|no matching|not found|cannot|failed", re.IGNORECASE
 )
 _BOX = re.compile(r"[×╰─▶│├]+")
+
+
+# The children of all threads, so that the main thread can end them: Ctrl-C reaches no other.
+_running: "set[subprocess.Popen[bytes]]" = set()
+_stopped = threading.Event()
 
 
 class StepError(Exception):
@@ -49,6 +55,8 @@ def run(
     interrupted or takes too long, the child's whole process group is killed. Raises StepError on a
     status that is not in `accept`.
     """
+    if _stopped.is_set():
+        raise StepError("interrupted", ())
     with log.open("ab") as output:
         start = output.tell()
         output.write(("$ " + " ".join(map(str, command)) + "\n").encode())
@@ -69,16 +77,32 @@ def run(
             guard.release()
             raise StepError(f"{command[0]} does not start: {error.strerror}", ()) from None
     guard.watch(child.pid)
+    _running.add(child)
     try:
+        if _stopped.is_set():  # since the child was started
+            raise StepError("interrupted", ())
         status = _wait(child, lambda elapsed: say(_progress(what, elapsed, log)), limit_seconds)
     except BaseException:
         _end_group(child)
         raise
     finally:
+        _running.discard(child)
         guard.release()
     if status not in accept:
         raise StepError(*explain(log, start, status))
     return status
+
+
+def stop() -> None:
+    """End the steps of all threads, which raise StepError, and let none begin until `restart`."""
+    _stopped.set()
+    for child in tuple(_running):
+        _end_group(child)
+
+
+def restart() -> None:
+    """Let steps begin again."""
+    _stopped.clear()
 
 
 def _wait(

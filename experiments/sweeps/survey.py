@@ -1,6 +1,7 @@
 """What a cell will be measured on and with: its device, data and protocol id, or why it cannot be measured."""
 
 import json
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,15 +11,17 @@ from experiments import environments
 from experiments.config import identity
 from experiments.config.schema import RunConfig
 from experiments.datasets import sources
-from experiments.environments import Needs, inventory
+from experiments.environments import Needs, inventory, steps
 from experiments.environments.needs import of_run, union
 from experiments.errors import DataError, UserError
 from experiments.runs.device import Device, choose_device
 from experiments.runs.prepare import ready_data, ready_engine
+from experiments.sweeps import lanes
 from experiments.sweeps.grid import Cell
-from experiments.system.threads import resolve_threads
+from experiments.system.threads import resolve_threads, usable_processors
 
 Say = Callable[[str], None]
+_MOST_LANES = 4
 
 
 @dataclass
@@ -114,22 +117,44 @@ def prepare_data(say: Say) -> Callable[[RunConfig], str | None]:
 
 
 def ready_environments(prospects: list[Prospect], say: Say) -> None:
-    """Build and check what the prospects' environments need; a failure becomes the refusal of its cells.
+    """Build and check the prospects' environments; a failure becomes the refusal of its cells.
 
-    An environment is checked once for all the tasks that are measured in it, so that its engine starts once.
+    An environment is checked once for all the tasks that are measured in it, so that its engine
+    starts once. On a CPU several are built and checked at a time: a compiler and a download use
+    one core each, and nothing is measured yet.
     """
-    for group in _by_environment(prospects).values():
-        try:
-            _check_together(group, say)
-        except UserError as error:
-            _refuse(group, error)
-            continue
-        for prospect in group:
+    groups = list(_by_environment(prospects).values())
+    spoken = threading.Lock()
+
+    def say_whole(text: str) -> None:
+        with spoken:
+            say(text)
+
+    work = [partial(_check_or_refuse, group, say_whole) for group in groups]
+    steps.restart()
+    lanes.run(work, _lanes(groups), steps.stop)
+    for prospect in (prospect for group in groups for prospect in group):
+        if prospect.refusal is None:
             device, threads = _place(prospect)
             try:
                 ready_engine(prospect.cell.config, device, threads, say)
             except UserError as error:
                 prospect.refusal = error
+
+
+def _lanes(groups: list[list[Prospect]]) -> int:
+    """How many environments to prepare at a time: one on a GPU, whose memory they would share."""
+    if any(_place(group[0])[0].kind != "cpu" for group in groups):
+        return 1
+    return min(_MOST_LANES, usable_processors())
+
+
+def _check_or_refuse(group: list[Prospect], say: Say) -> None:
+    try:
+        _check_together(group, say)
+    except UserError as error:
+        for prospect in group:
+            prospect.refusal = error
 
 
 def _by_environment(prospects: list[Prospect]) -> dict[str, list[Prospect]]:
@@ -164,11 +189,6 @@ def _covered(config: RunConfig) -> Needs:
 def _place(prospect: Prospect) -> tuple[Device, int]:
     assert prospect.device is not None and prospect.threads is not None
     return prospect.device, prospect.threads
-
-
-def _refuse(group: list[Prospect], error: UserError) -> None:
-    for prospect in group:
-        prospect.refusal = error
 
 
 def tell_refusals(prospects: list[Prospect], say: Say) -> None:
