@@ -43,9 +43,9 @@ export KBB
 launcher:
 	@printf '%s\n' "$$KBB" > $(BIN)/kbb && chmod +x $(BIN)/kbb
 
-# If there are real data for the end-to-end tests, the engines are built and checked (Theano compiles for minutes)
-# while the tests that need no engine run; the others wait by the same locks as any run. Sweeps mostly sleep: five
-# at once, the slowest first. Of the others as many as two processors can run.
+# The engines are built and checked (Theano compiles for minutes) while the tests that need no engine run; the others
+# wait by the same locks as any run. Sweeps mostly sleep: five at once, the slowest first. Of the others as many as
+# two processors can run.
 WITHOUT_ENGINES := tests/unit tests/golden tests/property -n auto --dist loadfile
 SLOWEST := tests/e2e/test_sweep_launchers.py
 SWEEP_FILES := $(SLOWEST) $(filter-out $(SLOWEST),$(wildcard tests/e2e/test_sweep*.py))
@@ -55,10 +55,8 @@ WITH_ENGINES := tests/e2e tests/browser $(addprefix --ignore ,$(SWEEP_FILES)) -n
 
 test: SHELL := bash
 test: setup  ## everything, as CI runs it
-	@if [ -n "$$KBB_TEST_DATA" ]; then \
-	  $(BIN)/python -m experiments env check >/dev/null 2>&1 & engines=$$!; \
-	  trap 'kill $$engines 2>/dev/null || true' EXIT; \
-	fi; \
+	@$(BIN)/python -m experiments env check >/dev/null 2>&1 & engines=$$!; \
+	trap 'kill $$engines 2>/dev/null || true' EXIT; \
 	$(MAKE) --no-print-directory lint && $(PYTEST) $(WITHOUT_ENGINES) && $(PYTEST) $(SWEEPS) && \
 	$(PYTEST) $(FAULTS) && { wait; $(PYTEST) $(WITH_ENGINES); }
 

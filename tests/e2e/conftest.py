@@ -1,5 +1,6 @@
-"""What sweeps' tests share: one cache and one empty store for all, a bench for each."""
+"""What end-to-end tests share: the data that engines train on, and benches for sweeps."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +8,13 @@ import hypothesis  # noqa: F401 (its import warns after gc.freeze, which setting
 import pytest
 
 from tests.support.sweeping import Bench
+
+
+@pytest.fixture(scope="session")
+def data() -> list[str]:
+    """Overrides for the data: real files if KBB_TEST_DATA names their folder, else synthetic."""
+    named = os.environ.get("KBB_TEST_DATA")
+    return ["data=local", f"data.dir={named}"] if named else ["data=synthetic"]
 
 
 @pytest.fixture(scope="session")

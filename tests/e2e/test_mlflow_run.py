@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.backends import need
+
 pytestmark = pytest.mark.e2e
 
 
@@ -30,8 +32,10 @@ def mlflow_run(root: Path, tmp_path: Path, *arguments: str) -> "subprocess.Compl
 
 
 def test_mlflow_run_trains_into_the_run_that_it_opened(
-    root: Path, tmp_path: Path, real_data: Path
+    root: Path, tmp_path: Path, data: list[str]
 ) -> None:
+    need("tensorflow")
+    values = [value.replace("data.dir", "data_dir") for value in data]
     done = mlflow_run(
         root,
         tmp_path,
@@ -43,10 +47,7 @@ def test_mlflow_run_trains_into_the_run_that_it_opened(
         "profile=smoke",
         "-P",
         "gpu=cpu",
-        "-P",
-        "data=local",
-        "-P",
-        f"data_dir={real_data}",
+        *(word for value in values for word in ("-P", value)),
     )
     assert done.returncode == 0, done.stdout + done.stderr
     from experiments.tracking.store import quiet

@@ -1,8 +1,7 @@
 """The engines' self-check passes on real engines, and names the layer where something is broken.
 
-Nothing is built for these tests: they use the interpreter that KBB_TEST_PYTHON_<BACKEND> names,
-else the environment that the project has built already (test_cells.py, which comes first, builds
-all six); a backend without is skipped.
+They use the interpreter that KBB_TEST_PYTHON_<BACKEND> names, else the backend's own environment,
+which is built if it is missing.
 """
 
 import json
@@ -16,7 +15,7 @@ from typing import Any
 import pytest
 
 from experiments.environments import ensure, worker_variables
-from experiments.environments.inventory import BUILT, look
+from tests.support.backends import need
 from tests.support.composing import composed
 
 pytestmark = pytest.mark.e2e
@@ -67,10 +66,8 @@ def interpreter(backend: str) -> str | None:
     """The interpreter named for a backend, None for its own environment; skips without either."""
     variable = f"KBB_TEST_PYTHON_{backend.upper()}"
     named = os.environ.get(variable)
-    if not named and look(composed(f"backend={backend}").backend, "cpu").state != BUILT:
-        pytest.skip(
-            f"{variable} names no interpreter with {backend}, and its environment is not built"
-        )
+    if not named:
+        need(backend)
     return named
 
 
