@@ -12,7 +12,7 @@ from analysis.compare.scenarios import Member, Setting, against, unfinished
 from analysis.compare.statistics import HIGHER, TIE, UNKNOWN, median
 from analysis.numbers import significant
 from analysis.report import links
-from analysis.report.findings import OVERALL, Finding
+from analysis.report.finding import OVERALL, Finding
 from analysis.report.page import Answer, Sentence, SentenceGroup, Verdict
 from analysis.titles import backend_title, counted, task_title
 from experiments import names

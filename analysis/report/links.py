@@ -1,10 +1,11 @@
-"""Addresses of pages in MLflow's UI. Standard library only."""
+"""Addresses of pages in MLflow's UI."""
 
 import json
 from collections.abc import Sequence
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from experiments.errors import ConfigError
+from experiments.tracking.store import escaped
 
 
 def ui_address(given: str | None, tracking_uri: str) -> str | None:
@@ -16,7 +17,7 @@ def ui_address(given: str | None, tracking_uri: str) -> str | None:
     """
     if given is None and not tracking_uri.startswith(("http://", "https://")):
         return None
-    text = given or tracking_uri
+    text = given or escaped(tracking_uri)
     try:
         parts = urlsplit(text)
         host, port = parts.hostname, parts.port
@@ -27,8 +28,8 @@ def ui_address(given: str | None, tracking_uri: str) -> str | None:
             f"--ui-url {text!r}: must be an http:// or https:// address, such as http://127.0.0.1:5000"
         )
     name = f"[{host}]" if ":" in host else host
-    place = name if port is None else f"{name}:{port}"
-    return urlunsplit((parts.scheme, place, parts.path.rstrip("/"), "", ""))
+    location = name if port is None else f"{name}:{port}"
+    return urlunsplit((parts.scheme, location, parts.path.rstrip("/"), "", ""))
 
 
 def run_page(ui: str | None, experiment_id: str, run_id: str) -> str | None:

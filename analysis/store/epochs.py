@@ -44,7 +44,7 @@ def read(
             state = cache.state_of({"epochs": True})
             cache.write_file(path, pd.concat([*frames[:-1], settled], ignore_index=True), state)
     both = pd.concat(frames, ignore_index=True) if frames else _empty()
-    order = {run_id: place for place, run_id in enumerate(wanted)}
+    order = {run_id: i for i, run_id in enumerate(wanted)}
     both = both[both["run_id"].isin(order) & both["epoch"].notna()]
     return both.sort_values(
         ["run_id", "epoch"],

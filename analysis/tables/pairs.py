@@ -179,12 +179,12 @@ def _pairs(
             yield _pair(_name(key, keys), sample, second[key], measure)
     if "work_key" not in keys:
         return
-    place = keys.index("work_key")
-    done = {key[:place] + key[place + 1 :] for key in first if key in second}
-    others = {key[:place] + key[place + 1 :] for key in second} - done
-    for rest in dict.fromkeys(key[:place] + key[place + 1 :] for key in first):
+    work = keys.index("work_key")
+    done = {key[:work] + key[work + 1 :] for key in first if key in second}
+    others = {key[:work] + key[work + 1 :] for key in second} - done
+    for rest in dict.fromkeys(key[:work] + key[work + 1 :] for key in first):
         if rest in others:
-            cell = _name(rest, keys[:place] + keys[place + 1 :])
+            cell = _name(rest, keys[:work] + keys[work + 1 :])
             yield Pair(
                 cell,
                 OTHER_WORK,

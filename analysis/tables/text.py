@@ -28,7 +28,7 @@ def markdown_table(table: Table) -> str:
         ),
     ]
     texts = [[escaped(text) for text in line] for line in lines]
-    widths = [max(len(line[place]) for line in texts) for place in range(len(head))]
+    widths = [max(len(line[i]) for line in texts) for i in range(len(head))]
     grid = [
         "| "
         + " | ".join(text.ljust(width) for text, width in zip(line, widths, strict=True))
@@ -38,8 +38,8 @@ def markdown_table(table: Table) -> str:
     rule = (
         "|"
         + "|".join(
-            "-" * (width + 2) if not place else "-" * (width + 1) + ":"
-            for place, width in enumerate(widths)
+            "-" * (width + 2) if not i else "-" * (width + 1) + ":"
+            for i, width in enumerate(widths)
         )
         + "|"
     )
@@ -151,7 +151,7 @@ def _printed_width(table: Table) -> int:
             for row, cells in zip(table.rows, table.cells, strict=True)
         ),
     ]
-    return sum(max(len(line[place]) for line in lines) + 2 for place in range(len(lines[0])))
+    return sum(max(len(line[i]) for line in lines) + 2 for i in range(len(lines[0])))
 
 
 def _latex_cell(cell: Cell) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from analysis.report.findings import (
+from analysis.report.finding import (
     CAVEAT,
     COMPILE,
     DEVICE,
@@ -16,8 +16,8 @@ from analysis.report.findings import (
     SPEED,
     TROUBLE,
     Finding,
-    findings,
 )
+from analysis.report.findings import findings
 from analysis.store import read
 from analysis.store.select import Choice
 from experiments import names
