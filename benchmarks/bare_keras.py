@@ -1,7 +1,9 @@
-"""The MNIST MLP as a plain Keras script, in a backend's own interpreter: `python bare_keras.py JOB.json`.
+"""The MNIST MLP as a plain Keras script, in a backend's own interpreter: `python bare_keras.py
+JOB.json`.
 
-Nothing of this project is imported. It takes the hyper-parameters and arrays of a job of the harness and prints
-the seconds of each training epoch as JSON. Runs under Keras 2 and 3, Python 3.6 and newer.
+Nothing of this project is imported. It takes the hyper-parameters and arrays of a job of the
+harness and prints the seconds of each training epoch as JSON. Runs under Keras 2 and 3, Python 3.6
+and newer.
 """
 
 import json
@@ -16,7 +18,9 @@ from keras.models import Sequential
 
 
 class Clock(keras.callbacks.Callback):
-    """Seconds from an epoch's begin to its end; Keras has fetched the loss by then, so the device is done."""
+    """Seconds from an epoch's begin to its end; Keras has fetched the loss by then, so the device
+    is done.
+    """
 
     def __init__(self):
         super().__init__()

@@ -1,16 +1,18 @@
-"""What the harness costs: the parent beside a training worker, the parent per run, and the worker's own epochs.
+"""What the harness costs: the parent beside a training worker, the parent per run, and the worker's
+own epochs.
 
-    python benchmarks/bench_overhead.py [backend=jax] [python=/path] [pairs=7] [epochs=21] [fraction=0.5] [smoke=true]
+python benchmarks/bench_overhead.py [backend=jax] [python=/path] [pairs=7] [epochs=21]
+[fraction=0.5] [smoke=true]
 
 Three figures, each with its goal:
 
-1. the parent's share of one core while the worker trains (below 2 %);
-2. the parent's CPU seconds per run beside environment and data preparation (below 1.5): each further run of a
-   sweep, and a single command with where its time goes;
-3. the steady training epoch in the harness over that of a bare Keras script of the same task in the same
-   interpreter, in interleaved pairs (at most 1.01).
+1. the parent's share of one core while the worker trains (below 2 %); 2. the parent's CPU seconds
+per run beside environment and data preparation (below 1.5): each further run of a sweep, and a
+single command with where its time goes; 3. the steady training epoch in the harness over that of a
+bare Keras script of the same task in the same interpreter, in interleaved pairs (at most 1.01).
 
-The engine is real and the data synthetic. Leave the machine alone meanwhile: it says when others use it.
+The engine is real and the data synthetic. Leave the machine alone meanwhile: it says when others
+use it.
 """
 
 import json
@@ -141,7 +143,9 @@ def share_of_a_core(setting: Setting) -> bool:
 
 
 def cpu_per_run(setting: Setting) -> bool:
-    """Figure 2: the difference of sweeps with one and with four runs, then a single command and its steps."""
+    """Figure 2: the difference of sweeps with one and with four runs, then a single command and its
+    steps.
+    """
     few = replace(setting, epochs=2, fraction=min(setting.fraction, 0.02))
     one, four = (statistics.median(sweep(few, count).own_seconds for _ in range(3 if setting.pairs > 1 else 1))
                  for count in (1, 4))  # fmt: skip
@@ -268,7 +272,9 @@ def command(setting: Setting, words: list[str], watch: bool) -> Ran:
 
 
 def _watch(setting: Setting, process: "subprocess.Popen[str]", before: set[Path]) -> float | None:
-    """The parent's CPU seconds over wall seconds between the end of the first epoch and that of the last."""
+    """The parent's CPU seconds over wall seconds between the end of the first epoch and that of the
+    last.
+    """
     first: tuple[float, float] | None = None
     last: tuple[float, float] | None = None
     # WNOWAIT: the process is asked for its CPU seconds before its status.
