@@ -39,7 +39,7 @@ class QualityConfig:
 
 @dataclass
 class BudgetConfig:
-    """How much a run trains: shares of the data in (0, 1], epochs; worse than `floor` is diverged."""
+    """Shares of the data in (0, 1], epochs, and the quality below which a run has diverged."""
 
     fraction: float = 1.0
     validation_fraction: float = 1.0
@@ -136,7 +136,7 @@ class TrackingConfig:
 
 @dataclass
 class TimeoutsConfig:
-    """Seconds that a phase may take before the worker's process group is killed; null: no limit."""
+    """Seconds that a phase may take before the worker's process group is killed; null: none."""
 
     build: float | None = 3600.0
     first_epoch: float | None = None

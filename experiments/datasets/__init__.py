@@ -75,6 +75,13 @@ def prepare(
             raise sources.unreadable(error, source.files, task.dataset.files) from None
 
     folder, manifest = cache.obtain(task.dataset.name, request, build, say)
+    return _prepared(source, folder, manifest, time.perf_counter() - started)
+
+
+def _prepared(
+    source: sources.Source, folder: Path, manifest: dict[str, Any], seconds: float
+) -> Prepared:
+    """A cached entry as what a run needs of it."""
     arrays = manifest["arrays"]
     return Prepared(
         arrays={name: folder / array["file"] for name, array in arrays.items()},
@@ -85,5 +92,5 @@ def prepare(
         validation_samples=arrays["x_validation"]["shape"][0],
         extra=manifest["extra"],
         folder=folder,
-        seconds=time.perf_counter() - started,
+        seconds=seconds,
     )

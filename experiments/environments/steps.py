@@ -57,25 +57,13 @@ def run(
     """
     if _stopped.is_set():
         raise StepError("interrupted", ())
-    with log.open("ab") as output:
-        start = output.tell()
-        output.write(("$ " + " ".join(map(str, command)) + "\n").encode())
-        output.flush()
-        guard = Guard()  # a killed run takes its installers and checks with it
-        try:
-            child = subprocess.Popen(
-                [str(part) for part in command],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=dict(environment),
-                cwd=log.parent,
-                start_new_session=True,
-                pass_fds=() if keep is None else (keep,),
-            )
-        except OSError as error:
-            guard.release()
-            raise StepError(f"{command[0]} does not start: {error.strerror}", ()) from None
+    begin = log.stat().st_size if log.exists() else 0
+    guard = Guard()  # a killed run takes its installers and checks with it
+    try:
+        child = _start(command, log, environment, keep)
+    except BaseException:
+        guard.release()
+        raise
     guard.watch(child.pid)
     _running.add(child)
     try:
@@ -89,8 +77,30 @@ def run(
         _running.discard(child)
         guard.release()
     if status not in accept:
-        raise StepError(*explain(log, start, status))
+        raise StepError(*explain(log, begin, status))
     return status
+
+
+def _start(
+    command: Sequence[str | Path], log: Path, environment: Mapping[str, str], keep: int | None
+) -> "subprocess.Popen[bytes]":
+    """Start `command` as a process group, its output appended to `log`; StepError if it cannot."""
+    with log.open("ab") as output:
+        output.write(("$ " + " ".join(map(str, command)) + "\n").encode())
+        output.flush()
+        try:
+            return subprocess.Popen(
+                [str(part) for part in command],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=dict(environment),
+                cwd=log.parent,
+                start_new_session=True,
+                pass_fds=() if keep is None else (keep,),
+            )
+        except OSError as error:
+            raise StepError(f"{command[0]} does not start: {error.strerror}", ()) from None
 
 
 def stop() -> None:
