@@ -4,6 +4,7 @@ Every class has the exit status that a command ends with, and the end state of a
 Standard library only.
 """
 
+import re
 import sys
 from typing import ClassVar
 
@@ -57,6 +58,20 @@ class Regression(FailedRun):
     """A comparison that was asked to fail on a regression found one."""
 
 
+# A password may contain any character, "/" and "@" included, so it ends at the last "@" before a
+# space. That can hide more than the password; hiding less is worse.
+_PASSWORD = re.compile(r"(?P<head>[a-zA-Z][\w+.-]*://[^:/@\s]*):(?P<password>\S*)@")
+_SECRET_OPTION = re.compile(
+    r"(?P<head>[?&;](?:\w*password|\w*passwd|\w*token|\w*secret)=)[^&\s]*", re.I
+)
+
+
+def redacted(text: str) -> str:
+    """An address, or a text that contains addresses, without passwords."""
+    hidden = _PASSWORD.sub(r"\g<head>:***@", text)
+    return _SECRET_OPTION.sub(r"\g<head>***", hidden)
+
+
 def exit_status(error: BaseException) -> int:
     """The exit status for an error: its class' own, 130 for an interrupt, 70 for our bug."""
     if isinstance(error, UserError):
@@ -65,26 +80,30 @@ def exit_status(error: BaseException) -> int:
 
 
 def fail(error: BaseException) -> int:
-    """Print an error as one line on stderr; returns the exit status."""
+    """Print an error as one line on stderr, without passwords; returns the exit status."""
     if isinstance(error, KeyboardInterrupt):
-        print(str(error) or "interrupted", file=sys.stderr)
+        text = str(error) or "interrupted"
     elif isinstance(error, UserError):
-        print("error: " + " ".join(str(error).split()), file=sys.stderr)
+        text = f"error: {error}"
     else:
-        text = " ".join(f"{type(error).__name__}: {error}".split())
-        print(f"error: {text} (a bug; traceback: {keep_traceback(error)})", file=sys.stderr)
+        name = type(error).__name__
+        text = f"error: {name}: {error} (a bug; traceback: {keep_traceback(error)})"
+    print(redacted(" ".join(text.split())), file=sys.stderr)
     return exit_status(error)
 
 
 def keep_traceback(error: BaseException) -> str:
-    """Write an error's traceback to a log in the runs folder, or a temporary one; returns its path."""
+    """Write an error's traceback, without passwords, to a log; returns the log's path.
+
+    The log goes to the folder of runs, else to the project's root, else to a temporary folder.
+    """
     import os
     import tempfile
     import traceback
 
     from experiments.system.paths import project_root, runs_root
 
-    text = "".join(traceback.format_exception(error))
+    text = redacted("".join(traceback.format_exception(error)))
     for folder in (runs_root(), project_root(), None):
         try:
             if folder is not None:

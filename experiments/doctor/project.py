@@ -4,6 +4,7 @@ import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 from experiments.config import members
 from experiments.config.schema import DatasetConfig
@@ -152,12 +153,18 @@ def _sqlite(path: Path) -> tuple[str, str, str | None]:
 
 
 def _server(uri: str) -> tuple[str, str, str | None]:
-    import urllib.error
     import urllib.request
+    from http.client import HTTPException
 
+    from experiments.tracking.store import escaped, redacted
+
+    parts = urlsplit(escaped(uri))
+    # urllib takes a user's name and password for a part of the host. The health page needs neither.
+    place = parts.netloc.rpartition("@")[2]
+    health = urlunsplit((parts.scheme, place, f"{parts.path.rstrip('/')}/health", "", ""))
     try:
-        with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=_SECONDS) as answer:
+        with urllib.request.urlopen(health, timeout=_SECONDS) as answer:
             return OK, f"answers ({answer.status})", None
-    except (OSError, ValueError) as error:
-        reason = " ".join(str(getattr(error, "reason", error)).split())
+    except (OSError, ValueError, HTTPException) as error:
+        reason = redacted(" ".join(str(getattr(error, "reason", error)).split()))
         return "no answer", reason, "make server   # or unset MLFLOW_TRACKING_URI"

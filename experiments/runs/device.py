@@ -30,20 +30,28 @@ def choose_device(gpu: GpuConfig, backend: BackendConfig, found: list[Gpu] | Non
     if gpu.kind == "cpu":
         return Device("cpu", cpu_name, None, None, "the CPU, as asked")
     present = present_gpus() if found is None else found
-    wanted = [g for g in present if gpu.device_name is None or gpu.device_name.lower() in g.name.lower()]
+    wanted = [
+        g for g in present if gpu.device_name is None or gpu.device_name.lower() in g.name.lower()
+    ]
     if gpu.index is not None:
         wanted = [g for g in wanted if g.index == gpu.index]
     usable = [g for g in wanted if backend.newest_gpu is None or g.capability <= backend.newest_gpu]
     if usable:
         chosen = usable[0]
-        return Device("gpu", chosen.name, chosen.index, gpu.device_name or chosen.name, "a GPU it can use")
+        return Device(
+            "gpu", chosen.name, chosen.index, gpu.device_name or chosen.name, "a GPU it can use"
+        )
     if gpu.kind == "auto":
-        why = "no GPU here" if not present else f"{backend.title} has no build for {present[0].name}"
+        why = (
+            "no GPU here" if not present else f"{backend.title} has no build for {present[0].name}"
+        )
         return Device("cpu", cpu_name, None, None, why)
     raise DeviceMismatch(_mismatch(gpu, backend, present, wanted, cpu_name))
 
 
-def _mismatch(gpu: GpuConfig, backend: BackendConfig, present: list[Gpu], wanted: list[Gpu], cpu: str) -> str:
+def _mismatch(
+    gpu: GpuConfig, backend: BackendConfig, present: list[Gpu], wanted: list[Gpu], cpu: str
+) -> str:
     asked = gpu.device_name or "a GPU"
     if wanted:
         return (

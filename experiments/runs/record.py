@@ -99,7 +99,7 @@ class RunRecord:
     def keep_traceback(self, text: str) -> None:
         """Append to the run's log: tracebacks never go to the terminal."""
         with contextlib.suppress(OSError), (self.folder / "worker.log").open("a") as log:
-            log.write(text)
+            log.write(redacted(text))
 
     def close(self, state: str, reason: str | None) -> None:
         """Write the end state, bring everything into the store, and say where things are.
@@ -107,6 +107,7 @@ class RunRecord:
         If the journal cannot take the end (a full disk), the store does not get it either: a later ingest
         derives it from what the worker wrote. Raises KeyboardInterrupt if Ctrl-C came just now.
         """
+        reason = redacted(reason) if reason else None
         with signals.held() as held:
             kept = False
             self._catch_up()

@@ -1,19 +1,19 @@
-"""From the command line's overrides to cells: Hydra's own grammar splits the grid, every cell is checked at once."""
+"""From the command line's overrides to cells: Hydra's grammar splits the grid, each cell is checked."""
 
 import copy
+import random
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from experiments.config.compose import one_line, typed
 from experiments.config.schema import RunConfig, SweepConfig, SweepRunConfig
-from experiments.errors import ConfigError
+from experiments.errors import ConfigError, redacted
 
 if TYPE_CHECKING:
     from hydra.types import HydraContext, TaskFunction
     from omegaconf import DictConfig
-import random
-import secrets
 
 # Settings of the sweep as a whole: they are no axis, and a cell's jobs do not see them.
 SWEEP_KEYS = ("repetitions", "plan", "force", "fail_fast")
@@ -146,7 +146,7 @@ def cells(request: Request) -> tuple[list[Cell], SweepRunConfig]:
             [
                 config.task.name,
                 config.backend.name,
-                *(o for o in own if o.split("=", 1)[0] in varied),
+                *(redacted(text) for text in own if text.split("=", 1)[0] in varied),
             ]
         )
         found.append(Cell(index, own, config.of_run(), repetitions, title))

@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
-from experiments import names
+from experiments import errors, names
 from experiments.errors import TrackingError
 from experiments.system.locks import file_lock
 from experiments.system.paths import cache_root, project_root
@@ -77,18 +78,28 @@ def sqlite_path(uri: str) -> Path | None:
     return Path(uri.removeprefix(SQLITE).split("?")[0]) if uri.startswith(SQLITE) else None
 
 
-# A password may hold any character, "/" and "@" included, so it ends at the last "@" of the text. That
-# can hide more than the password; hiding less is worse.
-_PASSWORD = re.compile(r"(?P<head>[a-zA-Z][\w+.-]*://[^:/@\s]*):(?P<password>\S*)@")
-_SECRET_OPTION = re.compile(
-    r"(?P<head>[?&;](?:\w*password|\w*passwd|\w*token|\w*secret)=)[^&\s]*", re.I
-)
+redacted = errors.redacted  # whoever shows an address takes it from here
 
 
-def redacted(text: str) -> str:
-    """An address, or a text that contains addresses, without passwords."""
-    hidden = _PASSWORD.sub(r"\g<head>:***@", text)
-    return _SECRET_OPTION.sub(r"\g<head>***", hidden)
+def escaped(uri: str) -> str:
+    """The address with "/" and "@" in its password percent-encoded, as MLflow's libraries need them.
+
+    Unescaped, they take a part of the password for the host, and show it in their errors.
+    """
+    scheme, mark, rest = uri.partition("://")
+    place, question, query = rest.partition("?")
+    authority = place.partition("/")[0]
+    port = authority.rpartition(":")[2]
+    if "@" in authority:  # u:p@w@host
+        user, at, host = authority.rpartition("@")
+        host += place.removeprefix(authority)
+    elif ":" in authority and not port.isdigit() and "@" in place:  # user:p/w@host/db
+        user, at, host = place.rpartition("@")
+    else:
+        return uri
+    name, colon, password = user.partition(":")
+    hidden = quote(password, safe="%!$&'()*+,;=:~")
+    return f"{scheme}{mark}{name}{colon}{hidden}{at}{host}{question}{query}"
 
 
 # Connecting ------------------------------------------------------------------------------------
@@ -198,7 +209,8 @@ def _client(uri: str) -> "MlflowClient":
     with gc_paused(lasting=True):
         from mlflow import MlflowClient
 
-        return MlflowClient(tracking_uri=uri, registry_uri=uri)
+        reached = escaped(uri)
+        return MlflowClient(tracking_uri=reached, registry_uri=reached)
 
 
 def _require_mlflow_file(path: Path) -> None:

@@ -150,7 +150,9 @@ def test_journal_comes_from_a_folder_that_cannot_be_written(
     place.paused()
     parent.send(9)
     parent.wait()
-    assert place.orphans() == []  # a worker that still writes keeps the disk from becoming read-only
+    assert (
+        place.orphans() == []
+    )  # a worker that still writes keeps the disk from becoming read-only
     read_only(place.runs)
     injection.holds("disk: journal of a killed parent, read-only", "killed")
 

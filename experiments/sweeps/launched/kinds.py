@@ -1,6 +1,8 @@
 """The launchers of Hydra that a sweep knows: what each means for measuring, and what its processes must be given."""
 
+import copy
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -96,6 +98,23 @@ def queue_name(record: SweepRecord) -> str:
     return f"kbb-{record.id}"
 
 
+def without_address(overrides: Sequence[str]) -> list[str]:
+    """Overrides without the store's address: a job opens no store, and launchers write them to disk."""
+    return [text for text in overrides if text.lstrip("+").partition("=")[0] != "tracking.uri"]
+
+
+def _forget_address(config: "DictConfig") -> None:
+    """Take the store's address out of what a launcher pickles: this configuration, Hydra's own copy."""
+    from hydra.core.hydra_config import HydraConfig
+    from omegaconf import open_dict
+
+    with open_dict(config):
+        config.tracking.uri = None
+        config.hydra.overrides.task = without_address(config.hydra.overrides.task)
+        config.hydra.job.override_dirname = ""
+    HydraConfig.instance().set_config(config)
+
+
 def make(request: "Request", record: SweepRecord) -> "Launcher":
     """The launcher, its files in the sweep's own folder and its processes given what they need.
 
@@ -105,7 +124,7 @@ def make(request: "Request", record: SweepRecord) -> "Launcher":
     from hydra.core.plugins import Plugins
     from omegaconf import open_dict
 
-    config = request.config
+    config = copy.deepcopy(request.config)
     os.environ.pop("MLFLOW_RUN_ID", None)
     path = [
         os.fspath(project_root()),
@@ -125,6 +144,7 @@ def make(request: "Request", record: SweepRecord) -> "Launcher":
         if "ray" in launcher and launcher.ray.init.get("address") is not None:
             kept = {key: os.environ[key] for key in ("KBB_CACHE",) if key in os.environ}
             launcher.ray.init.runtime_env = {"env_vars": {**variables, **kept}}
+    _forget_address(config)
     return Plugins.instance().instantiate_launcher(
         hydra_context=request.context, task_function=request.task, config=config
     )

@@ -83,7 +83,8 @@ class Launch:
         if not jobs:
             return None, []
         switch = ["fail_fast=true"] if fail_fast else []
-        overrides = [job.overrides(self._record.id) + switch for job in jobs]
+        id_ = self._record.id
+        overrides = [kinds.without_address(job.overrides(id_)) + switch for job in jobs]
         # A cluster without accounting is no news; the level is set again by the package itself.
         logging.getLogger("submitit").addFilter(_only_errors)
         try:

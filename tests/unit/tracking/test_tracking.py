@@ -357,10 +357,7 @@ def test_inactive_experiment_and_address_are_told_in_one_line(store: Store, tmp_
 def test_addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert address("sqlite:///x.db") == f"sqlite:///{tmp_path}/x.db"
-    assert (
-        address("sqlite:////x.db") == "sqlite:////x.db"
-        and address("http://h:1") == "http://h:1"
-    )
+    assert address("sqlite:////x.db") == "sqlite:////x.db" and address("http://h:1") == "http://h:1"
     assert (
         redacted("postgresql+psycopg2://user:se@cret@host/db")
         == "postgresql+psycopg2://user:***@host/db"
