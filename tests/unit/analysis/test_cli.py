@@ -99,7 +99,7 @@ def test_no_command_shows_the_commands(cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
-        (["nonsense"], ["no command 'nonsense'; choose from", "--help"]),
+        (["nonsense"], ["No such command 'nonsense'", "--help"]),
         (["tables", "--view", "2018"], ["'2018' is not one of", "answer", "tasks", "2017", "wide"]),
         (["tables", "--format", "pdf"], ["'pdf' is not one of", "latex"]),
         (["tables", "--surprise"], ["--surprise"]),
