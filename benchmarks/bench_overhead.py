@@ -1,18 +1,18 @@
-"""What the harness costs: the parent beside a training worker, the parent per run, and the worker's
-own epochs.
+"""What the harness costs: the parent beside a worker, the parent per run, the worker's epochs.
 
-python benchmarks/bench_overhead.py [backend=jax] [python=/path] [pairs=7] [epochs=21]
-[fraction=0.5] [smoke=true]
+    python benchmarks/bench_overhead.py [backend=jax] [python=/path] [pairs=7] [epochs=21]
+                                        [fraction=0.5] [smoke=true]
 
 Three figures, each with its goal:
 
-1. the parent's share of one core while the worker trains (below 2 %); 2. the parent's CPU seconds
-per run beside environment and data preparation (below 1.5): each further run of a sweep, and a
-single command with where its time goes; 3. the steady training epoch in the harness over that of a
-bare Keras script of the same task in the same interpreter, in interleaved pairs (at most 1.01).
+1. the parent's share of one core while the worker trains (below 2 %);
+2. the parent's CPU seconds per run beside environment and data preparation (below 1.5): each
+   further run of a sweep, and a single command with where its time goes;
+3. the steady training epoch in the harness over that of a bare Keras script of the same task in the
+   same interpreter, in interleaved pairs (at most 1.01).
 
-The engine is real and the data synthetic. Leave the machine alone meanwhile: it says when others
-use it.
+The engine is real and the data synthetic. Leave the machine alone meanwhile: it says if others use
+it.
 """
 
 import json
@@ -37,10 +37,11 @@ STEPS = """
 import time
 marks = {"interpreter": time.process_time()}
 import sys; sys.path.insert(0, sys.argv[1])
-from experiments.command import register_schema, typed
+from experiments.config.compose import register_schema, typed
+from experiments.config.schema import RunConfig
 import hydra, hydra.core.plugins
 marks["import Hydra"] = time.process_time()
-register_schema()
+register_schema(RunConfig)
 with hydra.initialize_config_dir(sys.argv[1] + "/conf", version_base="1.3"):
     config = typed(hydra.compose("config"))
 marks["compose"] = time.process_time()
@@ -69,9 +70,16 @@ class Setting:
     def overrides(self, **more: Any) -> list[str]:
         """Hydra's words for one run."""
         words = {
-            "task": "mnist_mlp", "backend": self.backend, "gpu": "cpu", "data": "synthetic", "profile": "smoke",
-            "threads": 1, "epochs": self.epochs, "fraction": self.fraction, **more,
-        }  # fmt: skip
+            "task": "mnist_mlp",
+            "backend": self.backend,
+            "gpu": "cpu",
+            "data": "synthetic",
+            "profile": "smoke",
+            "threads": 1,
+            "epochs": self.epochs,
+            "fraction": self.fraction,
+            **more,
+        }
         if self.python:
             words["backend.python"] = self.python
         return [f"{key}={value}" for key, value in words.items()]
@@ -79,9 +87,10 @@ class Setting:
     def variables(self) -> dict[str, str]:
         """A store and a folder of runs of our own; the caches are shared."""
         return {
-            **os.environ, "KBB_RUNS": str(self.folder / "runs"),
+            **os.environ,
+            "KBB_RUNS": str(self.folder / "runs"),
             "MLFLOW_TRACKING_URI": f"sqlite:///{self.folder / 'mlflow.db'}",
-        }  # fmt: skip
+        }
 
 
 @dataclass(frozen=True)
@@ -107,17 +116,23 @@ def main(arguments: list[str]) -> int:
         return 2
     with tempfile.TemporaryDirectory() as folder:
         setting = Setting(
-            given.get("backend", "jax"), given.get("python"), int(given.get("pairs", 1 if smoke else 7)),
-            int(given.get("epochs", 3 if smoke else 21)), float(given.get("fraction", 0.02 if smoke else 0.5)),
+            given.get("backend", "jax"),
+            given.get("python"),
+            int(given.get("pairs", 1 if smoke else 7)),
+            int(given.get("epochs", 3 if smoke else 21)),
+            float(given.get("fraction", 0.02 if smoke else 0.5)),
             Path(folder),
-        )  # fmt: skip
+        )
         return measure(setting)
 
 
 def measure(setting: Setting) -> int:
     """All three figures."""
-    print(f"machine: {os.cpu_count()} processors, load {os.getloadavg()[0]:.2f} before\n"
-          "warming up: environment, check, data, store", flush=True)  # fmt: skip
+    print(
+        f"machine: {os.cpu_count()} processors, load {os.getloadavg()[0]:.2f} before\n"
+        "warming up: environment, check, data, store",
+        flush=True,
+    )
     warm = train(setting)
     begin = busy_seconds(), time.monotonic(), own_tree_seconds()
     met = [
@@ -138,8 +153,13 @@ def share_of_a_core(setting: Setting) -> bool:
     if ran.share is None:
         print("1. parent beside a training worker: the epochs were too short to tell")
         return True
-    return told("1. parent beside a training worker", ran.share, GOALS["share"], f"{100 * ran.share:.2f} % of a core",
-                f"goal < {100 * GOALS['share']:g} %")  # fmt: skip
+    return told(
+        "1. parent beside a training worker",
+        ran.share,
+        GOALS["share"],
+        f"{100 * ran.share:.2f} % of a core",
+        f"goal < {100 * GOALS['share']:g} %",
+    )
 
 
 def cpu_per_run(setting: Setting) -> bool:
@@ -147,8 +167,12 @@ def cpu_per_run(setting: Setting) -> bool:
     steps.
     """
     few = replace(setting, epochs=2, fraction=min(setting.fraction, 0.02))
-    one, four = (statistics.median(sweep(few, count).own_seconds for _ in range(3 if setting.pairs > 1 else 1))
-                 for count in (1, 4))  # fmt: skip
+    one, four = (
+        statistics.median(
+            sweep(few, count).own_seconds for _ in range(3 if setting.pairs > 1 else 1)
+        )
+        for count in (1, 4)
+    )
     each = (four - one) / 3
     met = told(
         "2. parent per run of a sweep",
@@ -171,7 +195,8 @@ def cpu_per_run(setting: Setting) -> bool:
         parts.append(f"{name} {at - before:.2f}")
         before = at
     print(
-        f"   a single command: {single:.2f} CPU s ({', '.join(parts)}, the run itself {single - before:.2f})"
+        f"   a single command: {single:.2f} CPU s ({', '.join(parts)}, "
+        f"the run itself {single - before:.2f})"
     )
     return met
 
@@ -186,8 +211,12 @@ def steady_ratio(setting: Setting, job: Path) -> bool:
                 harness_epoch(setting) if which == "harness" else bare_epoch(setting, job)
             )
         ratios.append(seconds["harness"] / seconds["bare"])
-        print(f"   pair {number + 1}: harness {seconds['harness']:.4f} s, bare {seconds['bare']:.4f} s, "
-              f"ratio {ratios[-1]:.4f}", flush=True)  # fmt: skip
+        print(
+            f"   pair {number + 1}: harness {seconds['harness']:.4f} s, "
+            f"bare {seconds['bare']:.4f} s, "
+            f"ratio {ratios[-1]:.4f}",
+            flush=True,
+        )
     middle = statistics.median(ratios)
     shown = f"{middle:.4f} (from {min(ratios):.4f} to {max(ratios):.4f}, {len(ratios)} pairs)"
     return told(
@@ -213,16 +242,20 @@ def harness_epoch(setting: Setting) -> float:
 
 def bare_epoch(setting: Setting, job: Path) -> float:
     """The same of the plain script, in the worker's interpreter and environment."""
+    from experiments.config.members import backends
     from experiments.environments import ensure, worker_variables
-    from experiments.environments.inventory import backends
 
     backend = replace(backends()[setting.backend], python=setting.python)
     environment = ensure(backend, "cpu", print)
     variables = worker_variables(environment, backend, 1, "cpu")
     done = subprocess.run(
         [str(environment.python), str(ROOT / "benchmarks" / "bare_keras.py"), str(job)],
-        env=variables, cwd=setting.folder, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        env=variables,
+        cwd=setting.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode:
         raise SystemExit(f"the bare script failed: {done.stderr.strip().splitlines()[-1]}")
     return statistics.median(json.loads(done.stdout.splitlines()[-1])[1:])

@@ -32,7 +32,7 @@ _PROFILES = {"smoke": 0, "quick": 1, "published": 2, "tuned": 3}
 
 
 @dataclass(frozen=True)
-class Place:
+class Condition:
     """What a column stands for; `work` is the note that tells published figures' work apart."""
 
     key: str
@@ -132,7 +132,7 @@ def _with_lost_places(frame: "pd.DataFrame", by_work: bool) -> "pd.DataFrame":
     return frame
 
 
-def places(frame: "pd.DataFrame") -> dict[str, Place]:
+def places(frame: "pd.DataFrame") -> dict[str, Condition]:
     """Every place of `placed` runs, by key, in the order of columns.
 
     A run that ended early knows neither its data nor its threads: each fact is the first that any
@@ -157,10 +157,10 @@ def places(frame: "pd.DataFrame") -> dict[str, Place]:
     return {place.key: place for place in found}
 
 
-def _place(row: dict[Any, Any]) -> Place:
+def _place(row: dict[Any, Any]) -> Condition:
     from analysis.store.frame import work_of
 
-    return Place(
+    return Condition(
         key=row[PLACE],
         task=_text(row["task"]),
         identity=_text(row["work_key"]),

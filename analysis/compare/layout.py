@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from analysis import titles
 from analysis.compare import conditions
-from analysis.compare.conditions import Place
+from analysis.compare.conditions import Condition
 from analysis.compare.samples import Runs, Sample
 from analysis.store.select import Choice, select
 
@@ -19,19 +19,19 @@ class Board:
     """Runs laid out: every (place, backend) has its sample."""
 
     runs: Runs
-    places: dict[str, Place]
+    places: dict[str, Condition]
     samples: dict[tuple[str, str], Sample]
     choice: Choice
 
-    def of_task(self, task: str) -> list[Place]:
+    def of_task(self, task: str) -> list[Condition]:
         """The places of a task, in the order of columns."""
-        return [place for place in self.places.values() if place.key.split("|")[0] == task]
+        return [place for place in self.places.values() if place.task == task]
 
     def tasks(self) -> list[str]:
         """Tasks with at least one run."""
         return titles.ordered({key.split("|")[0] for key in self.places}, titles.TASKS)
 
-    def backends(self, some: Sequence[Place] | None = None) -> list[str]:
+    def backends(self, some: Sequence[Condition] | None = None) -> list[str]:
         """Backends with at least one run (in one of these places)."""
         keys = None if some is None else {place.key for place in some}
         return titles.ordered(

@@ -1,6 +1,6 @@
 """What stands side by side in a plot: one task on one machine with one amount of work.
 
-A setting may hold several places (`analysis.compare.conditions`), since Keras 2 and 3 compute the
+A scenario may hold several places (`analysis.compare.conditions`), since Keras 2 and 3 compute the
 same network differently: their runs are shown beside each other, and divided only within a place.
 Which runs count is `analysis.compare.samples`' word.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from analysis.compare.conditions import PLACE, Place
+from analysis.compare.conditions import PLACE, Condition
 from analysis.compare.measures import STEADY
 from analysis.compare.samples import Sample, compared_to
 from analysis.compare.statistics import Comparison, Interval, median_interval
@@ -38,7 +38,7 @@ class Member:
 
     backend: str
     label: str
-    place: Place
+    place: Condition
     sample: Sample
 
     @cached_property
@@ -74,7 +74,7 @@ def against(member: Member, base: Member) -> Comparison:
 
 
 @dataclass(frozen=True)
-class Setting:
+class Scenario:
     """Members of one task on one machine; `where` tells device, profile, data and `amount` of work
     in a line.
     """
@@ -110,11 +110,11 @@ class Setting:
         return dict(sorted(found.items(), key=lambda item: (item[1][0].place.generation, item[0])))
 
 
-def settings(laid_out: "Board") -> list[Setting]:
-    """The settings of runs that are laid out, by task, the largest work first."""
+def scenarios(laid_out: "Board") -> list[Scenario]:
+    """The scenarios of runs that are laid out, by task, the largest work first."""
     known = laid_out.places
     amounts = {str(key): _amount(some) for key, some in laid_out.runs.frame.groupby(PLACE)}
-    groups: dict[tuple[str, ...], list[tuple[Place, str, Sample]]] = {}
+    groups: dict[tuple[str, ...], list[tuple[Condition, str, Sample]]] = {}
     for (key, backend), sample in laid_out.samples.items():
         place = known[key]
         alike = (
@@ -131,8 +131,8 @@ def settings(laid_out: "Board") -> list[Setting]:
         device: len({place.host for place in known.values() if place.device == device})
         for device in {place.device for place in known.values()}
     }
-    found = [_setting(key[0], key[-1], some, hosts[key[1]] > 1) for key, some in groups.items()]
-    tasks = in_order({setting.task for setting in found}, TASKS)
+    found = [_scenario(key[0], key[-1], some, hosts[key[1]] > 1) for key, some in groups.items()]
+    tasks = in_order({scenario.task for scenario in found}, TASKS)
     return sorted(
         found,
         key=lambda one: (
@@ -153,9 +153,9 @@ def _amount(some: "pd.DataFrame") -> str:
     )
 
 
-def _setting(
-    task: str, amount: str, some: Sequence[tuple[Place, str, Sample]], tell_host: bool
-) -> Setting:
+def _scenario(
+    task: str, amount: str, some: Sequence[tuple[Condition, str, Sample]], tell_host: bool
+) -> Scenario:
     place = some[0][0]
     generations = {one.generation for one, _, _ in some}
     alike = [(one.generation, backend) for one, backend, _ in some]
@@ -182,7 +182,9 @@ def _setting(
         else "",
         amount,
     ]
-    return Setting(task, ", ".join(filter(None, parts)), amount, place.data == "synthetic", members)
+    return Scenario(
+        task, ", ".join(filter(None, parts)), amount, place.data == "synthetic", members
+    )
 
 
 def unfinished(frame: "pd.DataFrame") -> str:

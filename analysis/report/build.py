@@ -30,7 +30,7 @@ from experiments.tracking.store import redacted, sqlite_path
 if TYPE_CHECKING:
     import pandas as pd
 
-    from analysis.compare.scenarios import Setting
+    from analysis.compare.scenarios import Scenario
 
 _TABLES_NOTE = (
     "Rows are backends, columns are devices. A figure is divided only by the best of its column: "
@@ -119,7 +119,7 @@ def _with_measured(
     if own.empty:
         return replace(page, figures=_figures(reading, [], then))
     by_protocol, by_work = board(own, Choice()), board(own, Choice(), by_work=True)
-    settings = scenarios.settings(by_work)
+    all_scenarios = scenarios.scenarios(by_work)
     found = measured_findings(by_work)
     experiment = str(own["experiment_id"].iloc[0])
     with plots.drawing():
@@ -129,11 +129,11 @@ def _with_measured(
         page,
         overviews=overviews,
         overall=headline.overall(found),
-        answers=headline.answers(settings, ui),
+        answers=headline.answers(all_scenarios, ui),
         findings=headline.by_task(found),
         tables=by_task(by_protocol).sections(),
         wide=wide(by_protocol).sections(),
-        figures=_figures(reading, settings, then),
+        figures=_figures(reading, all_scenarios, then),
     )
 
 
@@ -144,18 +144,18 @@ def _tables_of_2017(then: "pd.DataFrame") -> list[Section]:
 
 
 def _figures(
-    reading: Reading, settings: "Sequence[Setting]", then: "pd.DataFrame"
+    reading: Reading, all_scenarios: "Sequence[Scenario]", then: "pd.DataFrame"
 ) -> list[FigureBlock]:
-    measured = {member.backend for setting in settings for member in setting.members}
+    measured = {member.backend for scenario in all_scenarios for member in scenario.members}
     look = styles(measured | set(then["backend"].dropna()))
     with plots.drawing():
-        chosen = reading.frame[reading.frame["run_id"].isin(curves.chosen(settings))]
+        chosen = reading.frame[reading.frame["run_id"].isin(curves.chosen(all_scenarios))]
         epochs = read_epochs(chosen, reading.uri, reading.experiment)
         return [
-            speed.epoch_times(settings, look),
-            speed.ratio_maps(settings),
-            *curves.blocks(settings, epochs, look),
-            history.then_and_now(then, settings, look),
+            speed.epoch_times(all_scenarios, look),
+            speed.ratio_maps(all_scenarios),
+            *curves.blocks(all_scenarios, epochs, look),
+            history.then_and_now(then, all_scenarios, look),
         ]
 
 

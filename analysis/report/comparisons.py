@@ -7,7 +7,7 @@ told as what they are.
 from collections.abc import Iterator
 
 from analysis.compare import statistics
-from analysis.compare.conditions import Place
+from analysis.compare.conditions import Condition
 from analysis.compare.layout import Board
 from analysis.compare.measures import STEADY, WIDE, Measure, quality
 from analysis.compare.samples import Sample, compared_to
@@ -58,7 +58,9 @@ def _ranked(samples: dict[str, Sample], measure: Measure) -> list[tuple[str, Sam
     )
 
 
-def _speed(task: str, place: Place, where: str, samples: dict[str, Sample]) -> Iterator[Finding]:
+def _speed(
+    task: str, place: Condition, where: str, samples: dict[str, Sample]
+) -> Iterator[Finding]:
     """The fastest backend against every other one of the column."""
     ranked = _ranked(samples, STEADY)
     if len(ranked) < 2:
@@ -70,7 +72,7 @@ def _speed(task: str, place: Place, where: str, samples: dict[str, Sample]) -> I
 
 def _pair(
     task: str,
-    place: Place,
+    place: Condition,
     where: str,
     fast: tuple[str, Sample],
     slow: tuple[str, Sample],
@@ -107,7 +109,9 @@ def _pair(
     return Finding(SPEED, text, arithmetic, sum(runs), caveats, task, where)
 
 
-def _quality(task: str, place: Place, where: str, samples: dict[str, Sample]) -> Iterator[Finding]:
+def _quality(
+    task: str, place: Condition, where: str, samples: dict[str, Sample]
+) -> Iterator[Finding]:
     """The best quality of a column against the worst, where there are runs enough to tell."""
     metric = next(
         filter(None, (sample.text("quality_metric") for sample in samples.values())), "val_accuracy"
@@ -174,7 +178,7 @@ def _compile(task: str, where: str, samples: dict[str, Sample]) -> Iterator[Find
 
 def between_devices(laid_out: Board) -> Iterator[Finding]:
     """The same backend and the same work on two devices."""
-    by_work: dict[tuple[str, str, str], list[tuple[Place, Sample]]] = {}
+    by_work: dict[tuple[str, str, str], list[tuple[Condition, Sample]]] = {}
     for (key, backend), sample in laid_out.samples.items():
         place = laid_out.places[key]
         if sample.valid and len(sample.values(STEADY)) and place.identity:
@@ -188,7 +192,7 @@ def between_devices(laid_out: Board) -> Iterator[Finding]:
 
 
 def _device_pair(
-    task: str, backend: str, fast: tuple[Place, Sample], slow: tuple[Place, Sample]
+    task: str, backend: str, fast: tuple[Condition, Sample], slow: tuple[Condition, Sample]
 ) -> Iterator[Finding]:
     values = [sample.values(STEADY) for _, sample in (fast, slow)]
     compared = compared_to(slow[1], fast[1], STEADY)

@@ -6,7 +6,7 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from analysis.compare.conditions import PLACE
-from analysis.compare.scenarios import Setting
+from analysis.compare.scenarios import Scenario
 from analysis.compare.statistics import median
 from analysis.report import plots, svg
 from analysis.report.lists import count, figures, listing, menu, number, text
@@ -30,16 +30,16 @@ _LABELS = {
 }
 
 
-def chosen(all_settings: Sequence[Setting]) -> list[str]:
+def chosen(all_scenarios: Sequence[Scenario]) -> list[str]:
     """Ids of the runs whose curves are drawn: the newest that count of every backend in every
     place.
     """
-    members = [member for setting in all_settings for member in setting.members if member.times]
+    members = [member for scenario in all_scenarios for member in scenario.members if member.times]
     return [run_id for member in members for run_id in member.sample.ids()[-MAX_RUNS:]][:MAX_TOTAL]
 
 
 def blocks(
-    all_settings: Sequence[Setting], epochs: "pd.DataFrame", styles: Mapping[str, Style]
+    all_scenarios: Sequence[Scenario], epochs: "pd.DataFrame", styles: Mapping[str, Style]
 ) -> tuple[FigureBlock, FigureBlock]:
     """Learning curves, and quality against wall time.
 
@@ -51,32 +51,32 @@ def blocks(
     rows: list[list[Cell]] = []
     backends: set[str] = set()
     shown = 0
-    for i, setting in enumerate(all_settings):
+    for i, scenario in enumerate(all_scenarios):
         known, metric = (
-            _epochs_of(setting, epochs),
-            setting.members[0].sample.text("quality_metric") or "val_accuracy",
+            _epochs_of(scenario, epochs),
+            scenario.members[0].sample.text("quality_metric") or "val_accuracy",
         )
         if known.empty or len(learning) >= MAX_PANELS:
             continue
         backends |= set(known["backend"])
         for part, figure in enumerate(dict.fromkeys(("loss", metric))):
             learning += _panel(
-                setting, figure, f"learning-{i}-{part}", styles, _lines(known, "epoch", figure)
+                scenario, figure, f"learning-{i}-{part}", styles, _lines(known, "epoch", figure)
             )
         timing += _panel(
-            setting, metric, f"wall-{i}", styles, _lines(known, "seconds", metric), seconds=True
+            scenario, metric, f"wall-{i}", styles, _lines(known, "seconds", metric), seconds=True
         )
-        rows += _rows(setting, known, metric)
+        rows += _rows(scenario, known, metric)
         shown += 1
     keys = [key_of(backends, styles, figure) for figure in ("learning", "wall")]
     left_out = (
-        sum(any(member.times for member in setting.members) for setting in all_settings) - shown
+        sum(any(member.times for member in scenario.members) for scenario in all_scenarios) - shown
     )
     return _blocks(learning, timing, keys, rows, left_out)
 
 
 def _panel(
-    setting: Setting,
+    scenario: Scenario,
     figure: str,
     name: str,
     styles: Mapping[str, Style],
@@ -91,14 +91,14 @@ def _panel(
     x_label = "training and validation, s" if seconds else "epoch"
     drawing = plots.curves(lines, styles, x_label, label, whole_x=not seconds, log_x=seconds)
     picture = svg.element(
-        drawing, name, f"{setting.title}: {label}", "the figures are in the table below the plots"
+        drawing, name, f"{scenario.title}: {label}", "the figures are in the table below the plots"
     )
-    return [Panel(picture, f"{setting.title}: {label}", setting.where)]
+    return [Panel(picture, f"{scenario.title}: {label}", scenario.where)]
 
 
-def _epochs_of(setting: Setting, epochs: "pd.DataFrame") -> "pd.DataFrame":
-    """The setting's epochs in order, with backend, place and the seconds passed at their end."""
-    runs = setting.frame[["run_id", "backend", PLACE]]
+def _epochs_of(scenario: Scenario, epochs: "pd.DataFrame") -> "pd.DataFrame":
+    """The scenario's epochs in order, with backend, place and the seconds passed at their end."""
+    runs = scenario.frame[["run_id", "backend", PLACE]]
     known = epochs.merge(runs, on="run_id", how="inner").sort_values(["backend", "run_id", "epoch"])
     known["seconds"] = known.groupby("run_id")["epoch_seconds"].cumsum()
     return known
@@ -132,12 +132,12 @@ def _floats(values: "pd.Series[Any]") -> list[float]:
     return [float(value) for value in values]
 
 
-def _rows(setting: Setting, known: "pd.DataFrame", metric: str) -> list[list[Cell]]:
+def _rows(scenario: Scenario, known: "pd.DataFrame", metric: str) -> list[list[Cell]]:
     """Task, where, backend, epoch, runs, seconds, training loss, quality."""
     return [
         [
-            text(setting.title),
-            text(setting.where, classes="where"),
+            text(scenario.title),
+            text(scenario.where, classes="where"),
             text(backend_title(str(backend))),
             count(float(str(epoch))),
             count(len(runs)),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.compare import statistics
-from analysis.compare.conditions import Place
+from analysis.compare.conditions import Condition
 from analysis.compare.samples import Sample
 from analysis.numbers import significant
 from analysis.titles import counted
@@ -70,7 +70,7 @@ def with_bounds(ratio: float, interval: statistics.Interval) -> str:
     return f"{times(ratio, digits)} {bounds}"
 
 
-def caveats_of(place: Place, samples: Sequence[Sample], runs: Sequence[int]) -> tuple[str, ...]:
+def caveats_of(place: Condition, samples: Sequence[Sample], runs: Sequence[int]) -> tuple[str, ...]:
     found = []
     if statistics.MIN_FOR_INTERVAL <= min(runs) < 5:
         found.append("provisional: fewer than five runs")

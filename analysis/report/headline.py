@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from analysis.compare.measures import quality
-from analysis.compare.scenarios import Member, Setting, against, unfinished
+from analysis.compare.scenarios import Member, Scenario, against, unfinished
 from analysis.compare.statistics import HIGHER, TIE, UNKNOWN, median
 from analysis.numbers import significant
 from analysis.report import links
@@ -24,24 +24,24 @@ MAX_ANSWERS = 60
 ENOUGH_RUNS, FEW_RUNS = 5, 3  # a table that is published, a provisional one (PROTOCOL: "A sweep")
 
 
-def answers(all_settings: Sequence[Setting], ui: str | None) -> list[Answer]:
+def answers(all_scenarios: Sequence[Scenario], ui: str | None) -> list[Answer]:
     """One card per task, machine and amount of work, with a verdict per place."""
     found = []
-    for setting in all_settings[:MAX_ANSWERS]:
+    for scenario in all_scenarios[:MAX_ANSWERS]:
         shown = False
         verdicts = []
-        for members in setting.by_place.values():
+        for members in scenario.by_place.values():
             valid = [member for member in members if member.times]
-            verdicts.append(_verdict(setting, members, valid, ui))
+            verdicts.append(_verdict(scenario, members, valid, ui))
             shown |= len(valid) > 1 and any(
                 against(member, valid[0]).verdict == HIGHER for member in valid[1:]
             )
-        found.append(Answer(setting.title, setting.where, verdicts, shown))
+        found.append(Answer(scenario.title, scenario.where, verdicts, shown))
     return found
 
 
 def _verdict(
-    setting: Setting, members: Sequence[Member], valid: Sequence[Member], ui: str | None
+    scenario: Scenario, members: Sequence[Member], valid: Sequence[Member], ui: str | None
 ) -> Verdict:
     import pandas as pd
 
@@ -51,7 +51,7 @@ def _verdict(
     if not valid:
         return Verdict("No run that counts.", "no answer", unfinished(runs) + ".", link)
     return Verdict(
-        _speed(valid), _trust(valid, runs), _reasons(setting, members, valid, runs), link
+        _speed(valid), _trust(valid, runs), _reasons(scenario, members, valid, runs), link
     )
 
 
@@ -119,14 +119,14 @@ def _trust(valid: Sequence[Member], runs: "pd.DataFrame") -> str:
 
 
 def _reasons(
-    setting: Setting, members: Sequence[Member], valid: Sequence[Member], runs: "pd.DataFrame"
+    scenario: Scenario, members: Sequence[Member], valid: Sequence[Member], runs: "pd.DataFrame"
 ) -> str:
     counts = sorted({len(member.times) for member in valid})
     each = " to ".join(str(count) for count in dict.fromkeys((counts[0], counts[-1])))
     parts = [
         f"{counted(1, 'run') if each == '1' else f'{each} runs'}{' each' if len(valid) > 1 else ''}"
     ]
-    if setting.synthetic:
+    if scenario.synthetic:
         parts.append("SYNTHETIC data: speed only, its quality means nothing")
     flags = Counter(flag for text in runs["flags"].dropna() for flag in text.split(",") if flag)
     if flags:

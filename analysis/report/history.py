@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from analysis.compare.measures import MEAN_EPOCH
-from analysis.compare.scenarios import Member, Setting
+from analysis.compare.scenarios import Member, Scenario
 from analysis.compare.statistics import median
 from analysis.published.results import results, sources
 from analysis.report import plots, svg
@@ -80,15 +80,15 @@ def _under(params: Mapping[str, str], prefix: str) -> str | None:
 
 
 def then_and_now(
-    then: "pd.DataFrame", all_settings: Sequence[Setting], styles: Mapping[str, Style]
+    then: "pd.DataFrame", all_scenarios: Sequence[Scenario], styles: Mapping[str, Style]
 ) -> FigureBlock:
     """One panel per task that was measured: 2017's places above, today's below."""
     panels, rows = [], []
     backends: set[str] = set()
-    tasks = ordered({setting.task for setting in all_settings} & set(SAMPLES_2017), TASKS)
+    tasks = ordered({scenario.task for scenario in all_scenarios} & set(SAMPLES_2017), TASKS)
     for i, task in enumerate(tasks):
         old = _published_places(then[then["task"] == task], SAMPLES_2017[task])
-        new = _measured_places([setting for setting in all_settings if setting.task == task])
+        new = _measured_places([scenario for scenario in all_scenarios if scenario.task == task])
         for era, known in (("2017", old), ("measured", new)):
             rows += [
                 [
@@ -148,16 +148,16 @@ def _published_places(runs: "pd.DataFrame", samples: int) -> list[tuple[str, lis
     return sorted(found.items())
 
 
-def _measured_places(some: Sequence[Setting]) -> list[tuple[str, list[plots.Point]]]:
+def _measured_places(some: Sequence[Scenario]) -> list[tuple[str, list[plots.Point]]]:
     found = []
-    for setting in some:
+    for scenario in some:
         points = [
             plots.Point(member.backend, rate)
-            for member in setting.members
+            for member in scenario.members
             if (rate := _rate(member)) > 0
         ]
         if points:
-            found.append((setting.where, points))
+            found.append((scenario.where, points))
     return found
 
 

@@ -5,7 +5,7 @@ table.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from analysis.compare.scenarios import Member, Setting, against
+from analysis.compare.scenarios import Member, Scenario, against
 from analysis.compare.statistics import TIE, UNKNOWN, median
 from analysis.numbers import significant
 from analysis.report import plots, svg
@@ -31,12 +31,12 @@ def key_of(backends: set[str], styles: Mapping[str, Style], figure: str) -> list
     ]
 
 
-def epoch_times(all_settings: Sequence[Setting], styles: Mapping[str, Style]) -> FigureBlock:
+def epoch_times(all_scenarios: Sequence[Scenario], styles: Mapping[str, Style]) -> FigureBlock:
     """Steady training time per epoch: a dot for every run, the median and its interval."""
     panels, rows = [], []
-    for i, setting in enumerate(all_settings):
-        members = [member for some in setting.by_place.values() for member in some if member.dots]
-        rows += [_time_row(setting, member) for member in members]
+    for i, scenario in enumerate(all_scenarios):
+        members = [member for some in scenario.by_place.values() for member in some if member.dots]
+        rows += [_time_row(scenario, member) for member in members]
         if members and i < MAX_PANELS:
             drawing = plots.dots(
                 [_sample(member) for member in members], styles, "steady training, s per epoch"
@@ -47,9 +47,9 @@ def epoch_times(all_settings: Sequence[Setting], styles: Mapping[str, Style]) ->
             )
             panels.append(
                 Panel(
-                    svg.element(drawing, f"time-{i}", setting.title, description),
-                    setting.title,
-                    setting.where,
+                    svg.element(drawing, f"time-{i}", scenario.title, description),
+                    scenario.title,
+                    scenario.where,
                 )
             )
     heads = (
@@ -69,7 +69,7 @@ def epoch_times(all_settings: Sequence[Setting], styles: Mapping[str, Style]) ->
         "device is doubtful, or its engine failed the check."
     )
     return FigureBlock(
-        "plot-time", "Epoch time per backend", note + undrawn(len(all_settings)), panels, (), table
+        "plot-time", "Epoch time per backend", note + undrawn(len(all_scenarios)), panels, (), table
     )
 
 
@@ -107,7 +107,7 @@ def _thinned(dots: Sequence[tuple[float, bool]]) -> Sequence[tuple[float, bool]]
     return [order[round(step * (len(order) - 1) / (MAX_DOTS - 1))] for step in range(MAX_DOTS)]
 
 
-def _time_row(setting: Setting, member: Member) -> list[Cell]:
+def _time_row(scenario: Scenario, member: Member) -> list[Cell]:
     interval = member.interval
     each = [
         significant(value, thousands=True) + (" (open)" if open_ else "")
@@ -115,8 +115,8 @@ def _time_row(setting: Setting, member: Member) -> list[Cell]:
     ]
     more = [f"and {len(member.dots) - MAX_DOTS} more"] if len(member.dots) > MAX_DOTS else []
     return [
-        text(setting.title),
-        text(setting.where, classes="where"),
+        text(scenario.title),
+        text(scenario.where, classes="where"),
         text(member.label),
         count(len(member.times)),
         number(median(member.times)),
@@ -148,16 +148,16 @@ class Ratio:
     runs: int
 
 
-def ratios(setting: Setting) -> Iterator[Ratio]:
-    """Every backend of a setting against the fastest one of its place."""
-    for members in setting.by_place.values():
+def ratios(scenario: Scenario) -> Iterator[Ratio]:
+    """Every backend of a scenario against the fastest one of its place."""
+    for members in scenario.by_place.values():
         best = members[0] if members[0].times else None
         for member in members:
             where = (
-                setting.title,
-                _map_name(setting, member),
+                scenario.title,
+                _map_name(scenario, member),
                 member.place.key,
-                setting.amount,
+                scenario.amount,
                 member.backend,
             )
             if best is None or not member.times:
@@ -189,11 +189,11 @@ def by_map(found: Sequence[Ratio]) -> dict[str, list[Ratio]]:
     return maps
 
 
-def ratio_maps(all_settings: Sequence[Setting]) -> FigureBlock:
+def ratio_maps(all_scenarios: Sequence[Scenario]) -> FigureBlock:
     """Tasks × backends: how many times the fastest one's median; one map per device, kind of work
     and Keras.
     """
-    found = [ratio for setting in all_settings for ratio in ratios(setting)]
+    found = [ratio for scenario in all_scenarios for ratio in ratios(scenario)]
     maps = by_map(found)
     drawn = [
         (where, some) for where, some in maps.items() if len({ratio.backend for ratio in some}) > 1
@@ -229,14 +229,14 @@ def ratio_maps(all_settings: Sequence[Setting]) -> FigureBlock:
     )
 
 
-def _map_name(setting: Setting, member: Member) -> str:
+def _map_name(scenario: Scenario, member: Member) -> str:
     place = member.place
     parts = [
         short_device(place.device),
-        place.host if place.host and place.host in setting.where else "",
+        place.host if place.host and place.host in scenario.where else "",
         place.profile,
         f"{place.threads} threads" if place.threads else "",
-        "SYNTHETIC data" if setting.synthetic else f"{place.data} data" if place.data else "",
+        "SYNTHETIC data" if scenario.synthetic else f"{place.data} data" if place.data else "",
     ]
     return ", ".join(part for part in parts if part)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from analysis import titles
 from analysis.compare import ratios, statistics
-from analysis.compare.conditions import Place
+from analysis.compare.conditions import Condition
 from analysis.compare.layout import Board, board
 from analysis.compare.marks import MISSING
 from analysis.compare.measures import MEAN_EPOCH, STEADY, Measure, quality
@@ -54,7 +54,7 @@ def answers(frame: "pd.DataFrame", choice: Choice) -> list[Answer]:
 
 def answers_of(laid_out: Board) -> list[Answer]:
     """One answer for each place of runs that are laid out by work."""
-    groups: dict[tuple[str, ...], list[Place]] = {}
+    groups: dict[tuple[str, ...], list[Condition]] = {}
     for place in laid_out.places.values():
         groups.setdefault(_place_key(place), []).append(place)
     hosts = {key[2] for key in groups}
@@ -69,12 +69,12 @@ def document(found: Sequence[Answer]) -> Document:
     return Document("Which Keras backend trains which network fastest", tables)
 
 
-def _place_key(place: Place) -> tuple[str, ...]:
+def _place_key(place: Condition) -> tuple[str, ...]:
     """What conditions of different tasks must share to be rows of one grid."""
     return (place.source, place.device, place.host, place.threads, place.profile)
 
 
-def _answer(laid_out: Board, members: Sequence[Place], show_host: bool) -> Answer:
+def _answer(laid_out: Board, members: Sequence[Condition], show_host: bool) -> Answer:
     places = _in_order(members)
     backends = laid_out.backends(places)
     samples = [
@@ -91,7 +91,7 @@ def _answer(laid_out: Board, members: Sequence[Place], show_host: bool) -> Answe
 
 def _grids(
     where: str,
-    places: Sequence[Place],
+    places: Sequence[Condition],
     columns: Sequence[Column],
     samples: Sequence[Sequence[Sample | None]],
     measure: Measure,
@@ -127,10 +127,10 @@ def answers_by_device(frame: "pd.DataFrame", choice: Choice) -> list[Answer]:
     return found
 
 
-def _device_answer(laid_out: Board, backend: str, members: Sequence[Place]) -> Answer:
+def _device_answer(laid_out: Board, backend: str, members: Sequence[Condition]) -> Answer:
     """Rows are works, columns are places; equal work is divided across places."""
-    columns: dict[tuple[str, ...], list[Place]] = {}
-    rows: dict[tuple[str, ...], list[Place]] = {}
+    columns: dict[tuple[str, ...], list[Condition]] = {}
+    rows: dict[tuple[str, ...], list[Condition]] = {}
     for place in _in_order(members):
         columns.setdefault(_place_key(place), []).append(place)
         rows.setdefault(_work_key(place), []).append(place)
@@ -147,7 +147,7 @@ def _device_answer(laid_out: Board, backend: str, members: Sequence[Place]) -> A
     return _grids(where, first, [replace(head, note="") for head in heads], samples, measure, lines)
 
 
-def _work_key(place: Place) -> tuple[str, ...]:
+def _work_key(place: Condition) -> tuple[str, ...]:
     """What is computed: the hash of the work, or for published results what they say of it."""
     if place.published:
         return (place.task, place.work, place.epochs)
@@ -155,18 +155,18 @@ def _work_key(place: Place) -> tuple[str, ...]:
 
 
 def _sample_at(
-    laid_out: Board, backend: str, row: Sequence[Place], column: Sequence[Place]
+    laid_out: Board, backend: str, row: Sequence[Condition], column: Sequence[Condition]
 ) -> Sample | None:
     keys = {place.key for place in row} & {place.key for place in column}
     return next((laid_out.samples[key, backend] for key in sorted(keys)), None)
 
 
-def _in_order(members: Sequence[Place]) -> list[Place]:
+def _in_order(members: Sequence[Condition]) -> list[Condition]:
     tasks = titles.ordered({place.task for place in members}, titles.TASKS)
     return sorted(members, key=lambda place: (tasks.index(place.task), place.data, place.key))
 
 
-def _labels(places: Sequence[Place]) -> list[str]:
+def _labels(places: Sequence[Condition]) -> list[str]:
     """Task titles, with the data, epochs or work if a task has several rows."""
     names = [titles.task_title(place.task) for place in places]
     labels = list(names)
@@ -191,7 +191,7 @@ def _generation(samples: Sequence[Sequence[Sample | None]], column: int) -> str:
     return f" (Keras {'/'.join(sorted(generations))})" if generations - {""} else ""
 
 
-def _where(place: Place, show_host: bool) -> str:
+def _where(place: Condition, show_host: bool) -> str:
     parts = [
         titles.short_device(place.device),
         f"{place.threads} threads" if place.threads and place.kind != "gpu" else "",
@@ -204,7 +204,7 @@ def _where(place: Place, show_host: bool) -> str:
 
 def _speed(
     where: str,
-    places: Sequence[Place],
+    places: Sequence[Condition],
     rows: Sequence[Row],
     columns: Sequence[Column],
     samples: Sequence[Sequence[Sample | None]],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from analysis import titles
 from analysis.compare import statistics
-from analysis.compare.conditions import PLACE, Place
+from analysis.compare.conditions import PLACE, Condition
 from analysis.compare.marks import DIVERGED, DOUBTFUL, LEGEND, UNSOUND
 from analysis.compare.measures import Measure
 from analysis.compare.samples import Sample
@@ -24,7 +24,7 @@ _REASON_LENGTH = 90
 
 def caveats(
     frame: "pd.DataFrame",
-    places: Sequence[Place],
+    places: Sequence[Condition],
     backends: Sequence[str],
     samples: Samples,
     measure: Measure,
@@ -47,7 +47,7 @@ def caveats(
     return [line for line in lines if line]
 
 
-def _runs(places: Sequence[Place], samples: Samples, measure: Measure) -> str:
+def _runs(places: Sequence[Condition], samples: Samples, measure: Measure) -> str:
     """How many runs are behind a figure, and what that allows to claim."""
     counts = [
         len(sample.values(measure)) for row in samples for sample in row if sample is not None
@@ -77,7 +77,7 @@ def _runs(places: Sequence[Place], samples: Samples, measure: Measure) -> str:
     return text
 
 
-def _synthetic(places: Sequence[Place]) -> str:
+def _synthetic(places: Sequence[Condition]) -> str:
     tasks = list(dict.fromkeys(place.task for place in places if place.data == "synthetic"))
     if not tasks:
         return ""

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 
-from analysis.compare.conditions import Place
+from analysis.compare.conditions import Condition
 from analysis.tables.model import Column
 from analysis.titles import short_device
 
 
-def labelled(some: Sequence[Place]) -> list[Column]:
+def labelled(some: Sequence[Condition]) -> list[Column]:
     """Table columns for places, labels as short as can be and different from each other."""
     labels = [short_device(place.device) for place in some]
     for qualifiers in _qualifiers(some):
@@ -24,7 +24,7 @@ def labelled(some: Sequence[Place]) -> list[Column]:
     ]
 
 
-def _qualifiers(some: Sequence[Place]) -> Iterable[list[str]]:
+def _qualifiers(some: Sequence[Condition]) -> Iterable[list[str]]:
     """What may tell columns of one device apart, what matters most to a reader first."""
     yield [f"Keras {place.generation}" if place.generation else "" for place in some]
     yield [place.work for place in some]
@@ -46,7 +46,7 @@ def _duplicates(labels: Sequence[str]) -> list[list[int]]:
     return [members for members in found.values() if len(members) > 1]
 
 
-def _note(place: Place) -> str:
+def _note(place: Condition) -> str:
     if place.published:
         return ", ".join(part for part in (place.work, place.source) if part)
     parts = [

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from analysis import titles
 from analysis.compare import statistics
-from analysis.compare.conditions import Place
+from analysis.compare.conditions import Condition
 from analysis.tables.model import Cell, Column
 
 
 def head_lines(
-    places: Sequence[Place],
+    places: Sequence[Condition],
     columns: Sequence[Column],
     cells: Sequence[Sequence[Cell]],
     is_quality: bool = False,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from analysis import titles
 from analysis.compare import statistics
-from analysis.compare.conditions import Place
+from analysis.compare.conditions import Condition
 from analysis.compare.layout import Board
 from analysis.compare.marks import MISSING
 from analysis.compare.measures import HIGHER, MEAN_EPOCH, STEADY, Measure, quality
@@ -22,7 +22,7 @@ from analysis.tables.notes import head_lines
 def task_tables(
     laid_out: Board,
     task: str,
-    some: Sequence[Place] | None = None,
+    some: Sequence[Condition] | None = None,
     heads: Sequence[Column] | None = None,
 ) -> list[Table]:
     """A task's quality table and its speed table."""
@@ -37,7 +37,7 @@ def task_tables(
     ]
 
 
-def _quality_measure(laid_out: Board, place: Place) -> Measure:
+def _quality_measure(laid_out: Board, place: Condition) -> Measure:
     metrics = [
         sample.text("quality_metric")
         for (key, _), sample in laid_out.samples.items()
@@ -49,7 +49,7 @@ def _quality_measure(laid_out: Board, place: Place) -> Measure:
 def _table(
     laid_out: Board,
     task: str,
-    places: Sequence[Place],
+    places: Sequence[Condition],
     columns: Sequence[Column],
     measures: Sequence[Measure],
     kind: str,
@@ -82,7 +82,7 @@ def _table(
 
 
 def _labels(
-    places: Sequence[Place], columns: Sequence[Column], measures: Sequence[Measure], kind: str
+    places: Sequence[Condition], columns: Sequence[Column], measures: Sequence[Measure], kind: str
 ) -> tuple[str, list[Column]]:
     """What the figures are, in one line; a column whose figures are others says so itself."""
     texts = []
@@ -105,7 +105,7 @@ def _labels(
 
 
 def column_cells(
-    laid_out: Board, place: Place, backends: Sequence[str], measure: Measure
+    laid_out: Board, place: Condition, backends: Sequence[str], measure: Measure
 ) -> list[Cell]:
     """A column's cells, with the best ones bold and every time's ratio to the best."""
     samples = [laid_out.samples.get((place.key, backend)) for backend in backends]
@@ -132,7 +132,7 @@ def column_cells(
     ]
 
 
-def _never_there(laid_out: Board, place: Place, backend: str) -> str:
+def _never_there(laid_out: Board, place: Condition, backend: str) -> str:
     """A backend of another Keras generation can have no figure in this column."""
     generations = laid_out.generations(backend)
     if place.generation and generations and place.generation not in generations:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from analysis import titles
-from analysis.compare.conditions import Place
+from analysis.compare.conditions import Condition
 from analysis.compare.flops import training_flops_per_sample
 from analysis.compare.layout import Board
 from analysis.compare.marks import MISSING
@@ -27,8 +27,8 @@ def wide_tables(laid_out: Board) -> list[Table]:
     return [_wide(laid_out, members, label) for members, label in zip(groups, labels, strict=True)]
 
 
-def _groups(laid_out: Board) -> list[list[Place]]:
-    found: dict[tuple[str, ...], list[Place]] = {}
+def _groups(laid_out: Board) -> list[list[Condition]]:
+    found: dict[tuple[str, ...], list[Condition]] = {}
     for place in laid_out.places.values():
         found.setdefault(place.group, []).append(place)
     return list(found.values())
@@ -46,12 +46,12 @@ def with_shares(runs: Runs) -> None:
     runs.frame = frame.assign(gemm_share=rate / (frame["ceiling_gemm_gflops"] * 1e9))
 
 
-def _wide(laid_out: Board, members: Sequence[Place], label: Column) -> Table:
+def _wide(laid_out: Board, members: Sequence[Condition], label: Column) -> Table:
     members = sorted(
         members,
         key=lambda place: titles.ordered(
             [one.key.split("|")[0] for one in members], titles.TASKS
-        ).index(place.key.split("|")[0]),
+        ).index(place.task),
     )
     measures = WIDE_PUBLISHED if members[0].published else WIDE
     rows, cells = [], []
@@ -106,9 +106,9 @@ def _once(line: Sequence[Cell]) -> list[Cell]:
     return [line[0], *(replace(one, absent=MISSING, notes=()) for one in line[1:])]
 
 
-def _block_names(members: Sequence[Place]) -> list[str]:
+def _block_names(members: Sequence[Condition]) -> list[str]:
     """A task's title, with its work or protocol where the same task stands twice in a table."""
-    found = [titles.task_title(place.key.split("|")[0]) for place in members]
+    found = [titles.task_title(place.task) for place in members]
     return [
         name if found.count(name) == 1 else f"{name} ({place.work or place.protocol[:6]})"
         for name, place in zip(found, members, strict=True)
@@ -116,7 +116,7 @@ def _block_names(members: Sequence[Place]) -> list[str]:
 
 
 def _head(
-    members: Sequence[Place], heads: Sequence[Column], cells: Sequence[Sequence[Cell]]
+    members: Sequence[Condition], heads: Sequence[Column], cells: Sequence[Sequence[Cell]]
 ) -> list[str]:
     spread = [replace(column, key=members[0].key) for column in heads]
     lines = head_lines([members[0]] * len(spread), spread, cells)
@@ -146,9 +146,7 @@ def summary_tables(laid_out: Board) -> list[Table]:
     """
     tables = []
     groups = [
-        members
-        for members in _groups(laid_out)
-        if len({place.key.split("|")[0] for place in members}) > 1
+        members for members in _groups(laid_out) if len({place.task for place in members}) > 1
     ]
     labels = heads.labelled([members[0] for members in groups])
     for members, label in zip(groups, labels, strict=True):
@@ -190,7 +188,7 @@ def summary_tables(laid_out: Board) -> list[Table]:
     return tables
 
 
-def _synthetic(members: Sequence[Place]) -> list[str]:
+def _synthetic(members: Sequence[Condition]) -> list[str]:
     return (
         ["SYNTHETIC data: timings are valid for these shapes."]
         if members[0].data == "synthetic"
@@ -198,9 +196,9 @@ def _synthetic(members: Sequence[Place]) -> list[str]:
     )
 
 
-def _task_ratios(laid_out: Board, members: Sequence[Place]) -> dict[str, dict[str, float]]:
+def _task_ratios(laid_out: Board, members: Sequence[Condition]) -> dict[str, dict[str, float]]:
     """task -> backend -> ratio to the fastest; tasks with several protocols are left out."""
-    tasks = [place.key.split("|")[0] for place in members]
+    tasks = [place.task for place in members]
     backends = laid_out.backends(members)
     found: dict[str, dict[str, float]] = {}
     for place, task in zip(members, tasks, strict=True):

@@ -260,11 +260,11 @@ def test_more_runs_than_dots_are_thinned_and_listed_in_full(
     planted_store: Make, kbb_cache: Path
 ) -> None:
     from analysis.compare.layout import board
-    from analysis.compare.scenarios import settings
+    from analysis.compare.scenarios import scenarios
     from analysis.report import runs, speed
 
     reading = read.read(planted_store(planted.grid(("mnist_mlp",), ("jax",), 300)))
-    (member,) = settings(board(reading.frame, Choice()))[0].members
+    (member,) = scenarios(board(reading.frame, Choice()))[0].members
     assert len(member.dots) == len(member.times) == 300
     sample = speed._sample(member)
     assert len(sample.values) == speed.MAX_DOTS
