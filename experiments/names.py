@@ -58,7 +58,8 @@ TAG_HOST = "host"
 TAG_PUBLISHED_SOURCE = "published_source"  # e.g. szilard-2017-06
 TAG_RESOLUTION = "resolution_seconds"  # the step a published time is rounded to
 TAG_NOTES = "notes"
-TAG_STEADY = "steady_train_seconds_each"  # train_seconds of epochs 2..E, space-separated: one query has them all
+# train_seconds of epochs 2..E, space-separated: one query has them all
+TAG_STEADY = "steady_train_seconds_each"
 
 FLAG_NOISY = "noisy"  # steady-epoch MAD/median > 5 %
 FLAG_OUTLIER = "outlier"  # |modified z| > 14.8 in a steady epoch
@@ -118,7 +119,8 @@ SUMMARY_METRICS = (
     "import_seconds",  # importing Keras and its engine
     "data_load_seconds",  # mapping and touching the prepared arrays
     "build_seconds",  # building and compiling the model
-    "compile_seconds",  # build + max(0, first - steady train seconds): what a user waits for compilation
+    # build + max(0, first - steady train seconds): what a user waits for compilation
+    "compile_seconds",
     "validation_steady_seconds",  # median validation_seconds over epochs 2..E
     "total_seconds",  # worker start to the end of the planned epochs, all included
     "last_loss",

@@ -1,4 +1,6 @@
-"""What all tests share: the project's root, real data where it is named, and a store and cache of their own."""
+"""What all tests share: the project's root, real data where it is named, and a store and cache of
+their own.
+"""
 
 import itertools
 import os
@@ -13,7 +15,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-# A shell starts what runs in its background deaf to Ctrl-C, and nohup to SIGHUP; the commands under test inherit that.
+# A shell starts what runs in its background deaf to Ctrl-C, and nohup to SIGHUP; the commands under
+# test inherit that.
 for _number in (signal.SIGINT, signal.SIGHUP):
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(
@@ -29,7 +32,9 @@ def root() -> Path:
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """A folder of Keras-named data files; the test is skipped where KBB_TEST_DATA does not name one."""
+    """A folder of Keras-named data files; the test is skipped where KBB_TEST_DATA does not name
+    one.
+    """
     named = os.environ.get("KBB_TEST_DATA")
     if not named:
         pytest.skip(
@@ -40,7 +45,9 @@ def real_data() -> Path:
 
 @pytest.fixture
 def command(tmp_path: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
-    """Run one of the project's commands with a store and a runs folder of its own; caches are shared."""
+    """Run one of the project's commands with a store and a runs folder of its own; caches are
+    shared.
+    """
 
     def run(
         *arguments: str, timeout: float = 900, **variables: str
@@ -66,7 +73,9 @@ def command(tmp_path: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture(autouse=True)
 def _signals_as_they_were() -> Iterator[None]:
-    """A command that ran in this process leaves its last word on signals, which other processes would inherit."""
+    """A command that ran in this process leaves its last word on signals, which other processes
+    would inherit.
+    """
     handlers = {
         number: signal.getsignal(number)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -78,7 +87,9 @@ def _signals_as_they_were() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An MLflow store with the project's experiment and nothing in it; made once, copied by who writes to it."""
+    """An MLflow store with the project's experiment and nothing in it; made once, copied by who
+    writes to it.
+    """
     from tests.support import planted
 
     path = tmp_path_factory.mktemp("store") / "mlflow.db"
@@ -104,7 +115,9 @@ def planted_store(tmp_path: Path, empty_store: Path) -> Callable[..., str]:
 
 @pytest.fixture(scope="session")
 def published_store(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> str:
-    """A store with the published results in it, brought in by the project's own import; to be read only."""
+    """A store with the published results in it, brought in by the project's own import; to be read
+    only.
+    """
     from analysis.published.results import import_published
 
     path = tmp_path_factory.mktemp("published") / "mlflow.db"

@@ -1,4 +1,5 @@
-"""What a line of a journal must hold: the one place that knows an event's fields, for reading and for writing.
+"""What a line of a journal must hold: the one place that knows an event's fields, for reading and
+for writing.
 
 Standard library only.
 """
@@ -11,25 +12,59 @@ VERSION = 1
 Event = dict[str, Any]
 _NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
-# What readers rely on. A name with "?" may be absent or null; an event of another name is taken as it is.
+# What readers rely on. A name with "?" may be absent or null; an event of another name is taken as
+# it is.
 _NUMBER, _WHOLE, _TEXT, _TABLE = "a number", "a whole number", "text", "a table"
 _FIELDS: dict[str, dict[str, str]] = {
-    "job": {"name": _TEXT, "description": _TEXT, "task": _TEXT, "backend": _TEXT, "gpu": _TEXT, "profile": _TEXT,
-            "data": _TEXT, "quality_metric": _TEXT, "repetition": _WHOLE, "keras_generation": _WHOLE, "host": _TABLE},
-    "prepared": {"protocol_id": _TEXT, "dataset": _TEXT, "data_source": _TEXT, "data_digest": _TEXT,
-                 "device_kind": _TEXT, "device_name": _TEXT, "params": _TABLE, "facts?": _TABLE,
-                 "data_warning?": _TEXT},
+    "job": {
+        "name": _TEXT,
+        "description": _TEXT,
+        "task": _TEXT,
+        "backend": _TEXT,
+        "gpu": _TEXT,
+        "profile": _TEXT,
+        "data": _TEXT,
+        "quality_metric": _TEXT,
+        "repetition": _WHOLE,
+        "keras_generation": _WHOLE,
+        "host": _TABLE,
+    },
+    "prepared": {
+        "protocol_id": _TEXT,
+        "dataset": _TEXT,
+        "data_source": _TEXT,
+        "data_digest": _TEXT,
+        "device_kind": _TEXT,
+        "device_name": _TEXT,
+        "params": _TABLE,
+        "facts?": _TABLE,
+        "data_warning?": _TEXT,
+    },
     "imported": {"import_seconds": _NUMBER, "versions": _TABLE},
     "device": {"kind": _TEXT},
     "data": {"load_seconds": _NUMBER},
     "built": {"build_seconds": _NUMBER, "parameters": _WHOLE},
-    "epoch": {"epoch": _WHOLE, "epoch_seconds": _NUMBER, "train_seconds": _NUMBER, "validation_seconds": _NUMBER,
-              "samples_per_second": _NUMBER, "loss": _NUMBER, "accuracy?": _NUMBER, "val_loss?": _NUMBER,
-              "val_accuracy?": _NUMBER},
-    "end": {"state": _TEXT, "reason?": _TEXT, "total_seconds?": _NUMBER, "peak_rss_bytes?": _NUMBER,
-            "peak_device_bytes?": _NUMBER, "cpu_seconds?": _NUMBER},
+    "epoch": {
+        "epoch": _WHOLE,
+        "epoch_seconds": _NUMBER,
+        "train_seconds": _NUMBER,
+        "validation_seconds": _NUMBER,
+        "samples_per_second": _NUMBER,
+        "loss": _NUMBER,
+        "accuracy?": _NUMBER,
+        "val_loss?": _NUMBER,
+        "val_accuracy?": _NUMBER,
+    },
+    "end": {
+        "state": _TEXT,
+        "reason?": _TEXT,
+        "total_seconds?": _NUMBER,
+        "peak_rss_bytes?": _NUMBER,
+        "peak_device_bytes?": _NUMBER,
+        "cpu_seconds?": _NUMBER,
+    },
     "closed": {"state": _TEXT, "reason?": _TEXT, "facts?": _TABLE},
-}  # fmt: skip
+}
 
 
 def parse(line: bytes) -> tuple[str, Event | None]:
@@ -59,7 +94,9 @@ def parse(line: bytes) -> tuple[str, Event | None]:
 
 
 def _typed(name: str, event: Event) -> tuple[str, Event | None]:
-    """The event with its fields decoded, if those that readers rely on are there and of their kind."""
+    """The event with its fields decoded, if those that readers rely on are there and of their
+    kind.
+    """
     for field_name, kind in _FIELDS.get(name, {}).items():
         key = field_name.rstrip("?")
         value = event.get(key)

@@ -16,8 +16,8 @@ def summarise(epochs: list[Epoch], facts: dict[str, Any]) -> dict[str, float]:
     """Summary metrics (names.SUMMARY_METRICS) from the epochs' events and single `facts`.
 
     `facts` may hold import_seconds, data_load_seconds, build_seconds, total_seconds, parameters and
-    the like; absent and None stay absent. The order of `epochs` does not matter; one whose line was lost is
-    missed where it counts (no first epoch, no time to target) and nowhere guessed at.
+    the like; absent and None stay absent. The order of `epochs` does not matter; one whose line was
+    lost is missed where it counts (no first epoch, no time to target) and nowhere guessed at.
     """
     epochs = in_order(epochs)
     figures: dict[str, Any] = {key: facts.get(key) for key in names.SUMMARY_METRICS if key in facts}
@@ -69,7 +69,9 @@ def _speed(epochs: list[Epoch], build_seconds: float | None) -> dict[str, Any]:
 
 
 def steady_each(epochs: list[Epoch]) -> str:
-    """train_seconds of epochs 2..E to six digits, in their order and space-separated; "" without any."""
+    """train_seconds of epochs 2..E to six digits, in their order and space-separated; "" without
+    any.
+    """
     return " ".join(
         f"{epoch['train_seconds']:.6g}" for epoch in in_order(epochs) if epoch["epoch"] > 1
     )
@@ -92,7 +94,9 @@ def _quality(epochs: list[Epoch]) -> dict[str, Any]:
 def time_to_target(
     epochs: list[Epoch], metric: str | None, better: str | None, target: float | None
 ) -> float | None:
-    """Seconds of training and validation until the end of the first epoch at the target; None: not reached."""
+    """Seconds of training and validation until the end of the first epoch at the target; None: not
+    reached.
+    """
     if target is None or metric is None:
         return None
     passed = 0.0
@@ -109,7 +113,8 @@ def time_to_target(
 def verdict(
     end: dict[str, Any] | None, epochs: list[Epoch], plan: dict[str, Any]
 ) -> tuple[str, str | None]:
-    """End state and reason from the worker's last word, the epochs it finished and what was planned.
+    """End state and reason from the worker's last word, the epochs it finished and what was
+    planned.
 
     `plan` may hold epochs, floor, quality_metric and quality_better. Without a last word: killed.
     """
@@ -121,7 +126,8 @@ def verdict(
     if len(epochs) < plan.get("epochs", 0):
         return (
             names.FAILED,
-            f"the worker says finished, with {len(epochs)} of {plan['epochs']} epochs in its journal",
+            f"the worker says finished, with {len(epochs)} of {plan['epochs']} epochs "
+            "in its journal",
         )
     reason = None
     if plan.get("floor") is not None:
@@ -147,13 +153,16 @@ def diverged(epochs: list[Epoch], metric: str, better: str, floor: float) -> str
 
 
 def noise_flags(epochs: list[Epoch]) -> list[str]:
-    """FLAG_NOISY and FLAG_OUTLIER from the steady epochs' training seconds (needs three of them)."""
+    """FLAG_NOISY and FLAG_OUTLIER from the steady epochs' training seconds (needs three of
+    them).
+    """
     train = [epoch["train_seconds"] for epoch in epochs if epoch["epoch"] > 1]
     if len(train) < 3:
         return []
     centre, spread = median(train), mad(train)
     flags = [names.FLAG_NOISY] if centre > 0 and spread / centre > NOISY_MAD_RATIO else []
-    # Iglewicz and Hoaglin's modified z score; 14.8 is the threshold that hyperfine took for outliers.
+    # Iglewicz and Hoaglin's modified z score; 14.8 is the threshold that hyperfine took for
+    # outliers.
     if (
         spread > 0
         and max(abs(0.6745 * (value - centre) / spread) for value in train) > OUTLIER_MODIFIED_Z

@@ -1,4 +1,5 @@
-"""The journal of a run: events.jsonl, one JSON object a line, durable before anything else knows of it.
+"""The journal of a run: events.jsonl, one JSON object a line, durable before anything else knows of
+it.
 
 One writer at a time: the parent writes `job` and `prepared`, the worker its own events, the parent
 `closed` once the worker is dead. Readers take lines as they are found: torn, doubled, reordered or
@@ -43,24 +44,32 @@ class Journal:
         return self._next
 
     def write(self, event: str, **fields: Any) -> Event:
-        """Append one event and fsync it; returns it as readers will see it. OSError where the disk refuses.
+        """Append one event and fsync it; returns it as readers will see it. OSError where the disk
+        refuses.
 
         `t` is the present moment unless `fields` says otherwise.
         """
         descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
-            # Two parents on one journal are kept out elsewhere; should they meet, each number is given once.
+            # Two parents on one journal are kept out elsewhere; should they meet, each number is
+            # given once.
             with contextlib.suppress(OSError):  # a file system without locks
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
             self._catch_up(os.fstat(descriptor).st_size)
             record: Event = {
-                "v": VERSION, "seq": self._next, "id": self.journal_id, "t": time.time(), "event": event, **fields,
-            }  # fmt: skip
+                "v": VERSION,
+                "seq": self._next,
+                "id": self.journal_id,
+                "t": time.time(),
+                "event": event,
+                **fields,
+            }
             line = (
                 json.dumps(encoded(record), ensure_ascii=False, separators=(",", ":"), default=str)
                 + "\n"
             )
-            # A worker that died while writing leaves half a line: end it, so that this one stands alone.
+            # A worker that died while writing leaves half a line: end it, so that this one stands
+            # alone.
             data = (b"\n" if self._torn else b"") + line.encode("utf-8", "replace")
             _write_all(descriptor, data)
             os.fsync(descriptor)
@@ -122,7 +131,8 @@ class Contents:
 def read(path: Path, journal_id: str | None = None) -> Contents:
     """Read a whole journal. Raises OSError where the file cannot be read.
 
-    Without `journal_id` the journal is that of its first `job` event, else the one that most lines belong to.
+    Without `journal_id` the journal is that of its first `job` event, else the one that most lines
+    belong to.
     """
     follower = Follower(path, journal_id or _owner(path))
     events = follower.new_events()
@@ -167,7 +177,9 @@ class Follower:
         self._line_number = 0
 
     def new_events(self) -> list[Event]:
-        """Events appended since the last call, in file order; each sequence number and each epoch once."""
+        """Events appended since the last call, in file order; each sequence number and each epoch
+        once.
+        """
         found: list[Event] = []
         with self.path.open("rb") as stream:
             stream.seek(self.offset)
@@ -177,7 +189,9 @@ class Follower:
         return found
 
     def finish(self) -> Event | None:
-        """What stands after the last newline, if only the newline was lost; nothing more is to come."""
+        """What stands after the last newline, if only the newline was lost; nothing more is to
+        come.
+        """
         line, self.pending = self.pending, b""
         if parse(line)[1] is not None:
             self._line_number += 1

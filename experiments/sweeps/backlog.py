@@ -1,4 +1,6 @@
-"""Journals that a store does not have whole yet: of a dead parent, a lost connection, a machine without a store."""
+"""Journals that a store does not have whole yet: of a dead parent, a lost connection, a machine
+without a store.
+"""
 
 import json
 from collections.abc import Callable

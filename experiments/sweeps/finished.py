@@ -11,8 +11,8 @@ from experiments.config.schema import RunConfig
 from experiments.journal import journal
 from experiments.journal.figures import summarise
 from experiments.sweeps.survey import Prospect
-from experiments.tracking.translation import as_text
 from experiments.tracking.store import Store, pages
+from experiments.tracking.translation import as_text
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,9 @@ def _same_work(prospect: Prospect, past: Past) -> bool:
 
 
 class Ledger:
-    """Looks up runs; with a store the store alone counts, so that a run deleted there is measured again."""
+    """Looks up runs; with a store the store alone counts, so that a run deleted there is measured
+    again.
+    """
 
     def __init__(self, store: Store | None, runs: Path, only_sweep: str | None = None) -> None:
         self.store, self._runs, self._only_sweep = store, runs, only_sweep

@@ -1,4 +1,6 @@
-"""From the command line's overrides to cells: Hydra's grammar splits the grid, each cell is checked."""
+"""From the command line's overrides to cells: Hydra's grammar splits the grid, each cell is
+checked.
+"""
 
 import copy
 import random
@@ -21,7 +23,9 @@ SWEEP_KEYS = ("repetitions", "plan", "force", "fail_fast")
 
 @dataclass(frozen=True)
 class Request:
-    """What Hydra hands to a sweeper: how to compose and launch, and the overrides with their axes."""
+    """What Hydra hands to a sweeper: how to compose and launch, and the overrides with their
+    axes.
+    """
 
     context: "HydraContext"
     task: "TaskFunction"
@@ -132,7 +136,9 @@ def compose(request: Request, overrides: Sequence[str]) -> SweepRunConfig:
 
 
 def cells(request: Request) -> tuple[list[Cell], SweepRunConfig]:
-    """All cells of the grid, each composed and checked, and the settings that hold for the whole sweep."""
+    """All cells of the grid, each composed and checked, and the settings that hold for the whole
+    sweep.
+    """
     combinations = split(request)
     composed = [compose(request, overrides) for overrides in combinations]
     varied = _varied(combinations)
@@ -154,7 +160,9 @@ def cells(request: Request) -> tuple[list[Cell], SweepRunConfig]:
 
 
 def _varied(combinations: list[list[str]]) -> set[str]:
-    """Keys that take more than one value in the grid, besides task and backend, which every title has."""
+    """Keys that take more than one value in the grid, besides task and backend, which every title
+    has.
+    """
     values: dict[str, set[str]] = {}
     for overrides in combinations:
         for text in overrides:
@@ -171,8 +179,8 @@ def new_seed() -> int:
 def blocks(cells: list[Cell], seed: int) -> list[list[Job]]:
     """Block b (1-based) holds repetition b of every cell that has so many, shuffled by (seed, b).
 
-    A block's order depends on the seed and its own cells alone, so that more repetitions later leave the
-    earlier blocks as they were.
+    A block's order depends on the seed and its own cells alone, so that more repetitions later
+    leave the earlier blocks as they were.
     """
     found = []
     for block in range(1, max((cell.repetitions for cell in cells), default=0) + 1):

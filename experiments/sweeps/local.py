@@ -41,7 +41,9 @@ class Runner:
         self.debts = Debts()
 
     def carry_out(self, jobs: list[Job], fail_fast: bool) -> None:
-        """Run all jobs. KeyboardInterrupt passes through, the run it struck having been closed as killed."""
+        """Run all jobs. KeyboardInterrupt passes through, the run it struck having been closed as
+        killed.
+        """
         queue, postponed = deque(jobs), set()
         while queue:
             job = queue.popleft()
@@ -74,7 +76,9 @@ class Runner:
         return result
 
     def measure(self, job: Job) -> Result:
-        """One run, recorded and shown; raises KeyboardInterrupt again after it was closed as killed."""
+        """One run, recorded and shown; raises KeyboardInterrupt again after it was closed as
+        killed.
+        """
         prospect, config = self._prospects[job.cell.index], job.config(self._record.id)
         view = Quiet() if prospect.told else RunView(self._progress, job.key, job.name)
         store = self._store()

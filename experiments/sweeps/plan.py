@@ -1,4 +1,6 @@
-"""plan=true: cells, what is finished, what must be built or downloaded, how long it will take. Nothing is run."""
+"""plan=true: cells, what is finished, what must be built or downloaded, how long it will take.
+Nothing is run.
+"""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -229,7 +231,9 @@ class Estimator:
 
 
 def _scaled(prospect: Prospect, past: Past) -> float | None:
-    """An earlier run's time at this cell's share of the data and epochs; start-up and compilation do not scale."""
+    """An earlier run's time at this cell's share of the data and epochs; start-up and compilation
+    do not scale.
+    """
     total = past.figures.get("total_seconds")
     epoch = past.figures.get("steady_epoch_seconds", past.figures.get("mean_epoch_seconds"))
     if total is None or epoch is None or past.share is None:

@@ -1,4 +1,5 @@
-"""What a sweep remembers of itself on disk: id, order seed, grid. The same command later goes on from there.
+"""What a sweep remembers of itself on disk: id, order seed, grid. The same command later goes on
+from there.
 
 runs/.sweeps/<sweep id>/sweep.json      and beside it what launchers write
 runs/.sweeps/<fingerprint>.lock         held while the sweep goes on
@@ -120,8 +121,8 @@ def claim_cell(
 ) -> contextlib.ExitStack | None:
     """Claim a cell's repetition, which one sweep measures at a time; None if another one has it.
 
-    wait: wait for the other sweep instead. Closing the stack releases the claim, and so does the death of
-    the process. A folder that takes no lock files lets every claim pass.
+    wait: wait for the other sweep instead. Closing the stack releases the claim, and so does the
+    death of the process. A folder that takes no lock files lets every claim pass.
     """
     config = prospect.cell.config
     device = prospect.device.name if prospect.device else config.gpu.name

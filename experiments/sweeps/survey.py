@@ -1,4 +1,6 @@
-"""What a cell will be measured on and with: its device, data and protocol id, or why it cannot be measured."""
+"""What a cell will be measured on and with: its device, data and protocol id, or why it cannot be
+measured.
+"""
 
 import json
 import threading
@@ -26,7 +28,9 @@ _MOST_LANES = 4
 
 @dataclass
 class Prospect:
-    """A cell and what is known of its runs before they start; None: only the node that runs it can tell."""
+    """A cell and what is known of its runs before they start; None: only the node that runs it can
+    tell.
+    """
 
     cell: Cell
     device: Device | None = None
@@ -46,7 +50,8 @@ class Prospect:
 def survey(
     cells: list[Cell], remote: bool, digest: Callable[[RunConfig], str | None]
 ) -> list[Prospect]:
-    """A prospect for each cell; `digest` finds the data's digest, and may prepare the data to do so.
+    """A prospect for each cell; `digest` finds the data's digest, and may prepare the data to do
+    so.
 
     On a cluster (`remote`) device and threads are the node's, so they are left open.
     """
@@ -112,7 +117,9 @@ def _once(memo: dict[str, Any], key: list[Any], find: Callable[[], Any]) -> Any:
 
 
 def prepare_data(say: Say) -> Callable[[RunConfig], str | None]:
-    """A `digest` for `survey` that prepares the data, so that no preparation runs beside a measurement."""
+    """A `digest` for `survey` that prepares the data, so that no preparation runs beside a
+    measurement.
+    """
     return lambda config: ready_data(config, say).digest
 
 
@@ -169,7 +176,8 @@ def _by_environment(prospects: list[Prospect]) -> dict[str, list[Prospect]]:
 def _check_together(group: list[Prospect], say: Say) -> None:
     """Build an environment and check its engine for all tasks of a group in one process.
 
-    The verdicts are kept, and each cell asks for its own afterwards. UserError if it cannot be built.
+    The verdicts are kept, and each cell asks for its own afterwards. UserError if it cannot be
+    built.
     """
     config = group[0].cell.config
     device, threads = _place(group[0])

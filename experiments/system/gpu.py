@@ -1,4 +1,6 @@
-"""What the NVIDIA driver says: which GPUs are present, throttling, energy. The only user of NVML."""
+"""What the NVIDIA driver says: which GPUs are present, throttling, energy. The only user of
+NVML.
+"""
 
 import contextlib
 from collections.abc import Iterator

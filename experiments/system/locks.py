@@ -1,4 +1,6 @@
-"""Locks between processes. The kernel releases a lock when its holder dies, so none is ever stale."""
+"""Locks between processes. The kernel releases a lock when its holder dies, so none is ever
+stale.
+"""
 
 import contextlib
 import fcntl
@@ -27,11 +29,13 @@ def file_lock(
 ) -> Iterator[int]:
     """Hold an exclusive lock on the file `path`; yields its descriptor.
 
-    A child that inherits the descriptor keeps the lock after its parent's death: an installer that a
-    killed run started still writes into the environment, and the next run must wait until it has ended.
+    A child that inherits the descriptor keeps the lock after its parent's death: an installer that
+    a killed run started still writes into the environment, and the next run must wait until it has
+    ended.
 
-    wait: False raises Busy at once if another process holds the lock. waiting: called with the seconds
-    waited when waiting begins, and every half minute. Raises OSError if the file cannot be made.
+    wait: False raises Busy at once if another process holds the lock. waiting: called with the
+    seconds waited when waiting begins, and every half minute. Raises OSError if the file cannot be
+    made.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -89,7 +93,8 @@ def _try(handle: int) -> bool:
 def device_lock(device: str, sharing: bool, say: Say) -> Iterator[Callable[[], bool]]:
     """Hold the device while measuring; yields a callable: was the device shared meanwhile?
 
-    Waits for other runs to end, and says so. With `sharing` it does not wait, and the caller flags the run.
+    Waits for other runs to end, and says so. With `sharing` it does not wait, and the caller flags
+    the run.
     """
     folder = cache_root() / "locks"
     name = f"{platform.node()}-{device}"
@@ -119,7 +124,9 @@ def device_lock(device: str, sharing: bool, say: Say) -> Iterator[Callable[[], b
 
 
 class _Users:
-    """Who measures on a device now: each holds the file in shared mode; meetings change its time stamp."""
+    """Who measures on a device now: each holds the file in shared mode; meetings change its time
+    stamp.
+    """
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)

@@ -1,4 +1,6 @@
-"""Where things are, and writing them whole: the project's root, the user's cache, the folder of runs."""
+"""Where things are, and writing them whole: the project's root, the user's cache, the folder of
+runs.
+"""
 
 import contextlib
 import os
@@ -13,7 +15,9 @@ def project_root() -> Path:
 
 
 def cache_root() -> Path:
-    """The cache of environments, downloads and prepared arrays: KBB_CACHE, else the user's cache folder."""
+    """The cache of environments, downloads and prepared arrays: KBB_CACHE, else the user's cache
+    folder.
+    """
     named = os.environ.get("KBB_CACHE")
     if named:
         return Path(named).expanduser().resolve()
@@ -34,15 +38,17 @@ def sweeps_root() -> Path:
 
 
 def plugins_folder() -> Path:
-    """Where Hydra finds this project's sweeper; the processes of launchers need it on their path as well."""
+    """Where Hydra finds this project's sweeper; the processes of launchers need it on their path as
+    well.
+    """
     return project_root() / "experiments" / "sweeps" / "plugins"
 
 
 def write_whole(path: Path, content: str | bytes, *, durable: bool = False) -> None:
     """Write a file whole or not at all: under a temporary name beside it, then renamed into place.
 
-    durable: on the disk before it has its name. Raises OSError if the folder cannot be written; nothing
-    half-written is left.
+    durable: on the disk before it has its name. Raises OSError if the folder cannot be written;
+    nothing half-written is left.
     """
     data = content.encode() if isinstance(content, str) else content
     fresh = path.with_name(f".{path.name}.{os.getpid()}")

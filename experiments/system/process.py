@@ -1,4 +1,6 @@
-"""Start a worker in a process group of its own, sleep until it has something to say, and end it for certain."""
+"""Start a worker in a process group of its own, sleep until it has something to say, and end it for
+certain.
+"""
 
 import contextlib
 import os
@@ -19,8 +21,9 @@ TICK_SECONDS = (
 LOG_LIMIT_BYTES = 1 << 30
 LOG = "log"  # the limit that a flood of output runs into
 
-# Waits until the parent is gone (its end of the pipe closes without a word), then ends the worker's whole
-# group: the kernel's own death signal reaches the worker alone, not a compiler that the worker started.
+# Waits until the parent is gone (its end of the pipe closes without a word), then ends the worker's
+# whole group: the kernel's own death signal reaches the worker alone, not a compiler that the
+# worker started.
 _GUARD = (
     'read -r group && test "$group" != over || exit 0; read -r word || kill -s KILL -- "-$group"'
 )
@@ -31,9 +34,12 @@ class Guard:
 
     def __init__(self) -> None:
         self._shell = subprocess.Popen(
-            ["/bin/sh", "-c", _GUARD], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
+            ["/bin/sh", "-c", _GUARD],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
 
     def watch(self, group: int) -> None:
         """The group to end; until it is named nothing is."""
@@ -57,16 +63,24 @@ class Guard:
 def output_of(
     command: list[str], variables: Mapping[str, str], seconds: float, folder: Path | None = None
 ) -> str:
-    """What a short command writes to stdout. It ends with this process, and with all that it started.
+    """What a short command writes to stdout. It ends with this process, and with all that it
+    started.
 
-    Raises OSError where it cannot be started, subprocess.SubprocessError where it fails or takes too long.
+    Raises OSError where it cannot be started, subprocess.SubprocessError where it fails or takes
+    too long.
     """
     guard = Guard()
     try:
         with subprocess.Popen(
-            command, env=dict(variables), cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True, start_new_session=True,
-        ) as child:  # fmt: skip
+            command,
+            env=dict(variables),
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        ) as child:
             guard.watch(child.pid)
             try:
                 said, complained = child.communicate(timeout=seconds)
@@ -89,7 +103,9 @@ class Exit:
 
 
 class Worker:
-    """One worker process. `follow` blocks in the kernel: the parent uses no CPU while nothing happens."""
+    """One worker process. `follow` blocks in the kernel: the parent uses no CPU while nothing
+    happens.
+    """
 
     def __init__(
         self, command: list[str], variables: Mapping[str, str], folder: Path, log: Path
@@ -119,11 +135,16 @@ class Worker:
         self._guard = Guard()
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
-                self._command, env=self._variables, cwd=self._folder, stdin=subprocess.DEVNULL,
-                stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+                self._command,
+                env=self._variables,
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
                 pass_fds=(self.notify_write,),
                 preexec_fn=_guest(os.getpid(), affinity),  # noqa: PLW1509 - prctl and exec only
-            )  # fmt: skip
+            )
         self._guard.watch(self.process.pid)
         self._close(self.notify_write)
         self._waiter = threading.Thread(
@@ -144,8 +165,8 @@ class Worker:
     ) -> Exit:
         """Call `on_news` whenever the worker says so, until it is dead.
 
-        `deadline()` gives (time.monotonic() limit, name of the limit) or None, asked again after each
-        piece of news; past it the whole process group is ended.
+        `deadline()` gives (time.monotonic() limit, name of the limit) or None, asked again after
+        each piece of news; past it the whole process group is ended.
         """
         timed_out = None
         with selectors.DefaultSelector() as selector:
@@ -185,8 +206,8 @@ class Worker:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(GRACE_SECONDS)
         finally:
-            # Also after an orderly exit, and when a second Ctrl-C cuts the grace short: a compiler or
-            # helper that the worker left behind ends here.
+            # Also after an orderly exit, and when a second Ctrl-C cuts the grace short: a compiler
+            # or helper that the worker left behind ends here.
             _signal_group(process.pid, signal.SIGKILL)
             process.wait()
         return process.returncode
@@ -222,7 +243,9 @@ def _signal_group(group: int, number: int) -> None:
 
 
 def _guest(parent: int, affinity: list[int] | None) -> Callable[[], None]:
-    """What the child does before it becomes the worker: die with its parent, stay on its processors."""
+    """What the child does before it becomes the worker: die with its parent, stay on its
+    processors.
+    """
     prctl = None
     if sys.platform.startswith("linux"):
         import ctypes

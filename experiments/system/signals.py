@@ -1,4 +1,6 @@
-"""Signals that end this process: raised as KeyboardInterrupt, but never in the middle of a write."""
+"""Signals that end this process: raised as KeyboardInterrupt, but never in the middle of a
+write.
+"""
 
 import signal
 import sys
@@ -18,7 +20,9 @@ _arrived: list[int] = []
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM or SIGHUP: a scheduler, a shutdown or a closed terminal ends this process as Ctrl-C does."""
+    """SIGTERM or SIGHUP: a scheduler, a shutdown or a closed terminal ends this process as Ctrl-C
+    does.
+    """
 
 
 def settle() -> None:
@@ -37,7 +41,9 @@ def settle() -> None:
 
 
 def rest() -> None:
-    """The work is done and this process is about to end: nothing is left that a signal could interrupt."""
+    """The work is done and this process is about to end: nothing is left that a signal could
+    interrupt.
+    """
     while _settled:
         signal.signal(_settled.pop(), signal.SIG_IGN)
 
@@ -45,8 +51,8 @@ def rest() -> None:
 def heed() -> None:
     """Re-raise an interrupt that third-party code swallowed; call before blocking.
 
-    A compiled module that tests for an attribute takes any exception for "no"; Python drops what is raised
-    in a weak reference's callback, as SQLAlchemy has them.
+    A compiled module that tests for an attribute takes any exception for "no"; Python drops what is
+    raised in a weak reference's callback, as SQLAlchemy has them.
     """
     if _arrived:
         raise _ending(_arrived[-1])
@@ -122,9 +128,9 @@ class Held:
 def held(seconds: float | None = None) -> Iterator[Held]:
     """A section that signals do not tear; what arrives is delivered at its end.
 
-    A transaction that is torn keeps its lock on the store, and the next write waits for that. seconds: a
-    second signal, or this much time, cuts the section short; None waits for its end. Clear `arrived` to
-    drop what has come.
+    A transaction that is torn keeps its lock on the store, and the next write waits for that.
+    seconds: a second signal, or this much time, cuts the section short; None waits for its end.
+    Clear `arrived` to drop what has come.
     """
     section = Held(seconds)
     section.hold()

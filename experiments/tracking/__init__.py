@@ -1,1 +1,3 @@
-"""From journals to MLflow. `names` is elsewhere so that reading it costs nothing; importing MLflow takes seconds."""
+"""From journals to MLflow. `names` is elsewhere so that reading it costs nothing; importing MLflow
+takes seconds.
+"""

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 def gc_paused(lasting: bool = False) -> Iterator[None]:
     """Pause the cyclic garbage collector while long-lived objects are built.
 
-    Importing MLflow and mapping its tables makes some hundred thousand objects; a third of the processor
-    time of a command that opens a store went into walking them. `lasting` says that what is made lasts as
-    long as the process: later collections leave it out. Only the first such block in a process is frozen,
-    since later ones may replace what is then garbage.
+    Importing MLflow and mapping its tables makes some hundred thousand objects; a third of the
+    processor time of a command that opens a store went into walking them. `lasting` says that what
+    is made lasts as long as the process: later collections leave it out. Only the first such block
+    in a process is frozen, since later ones may replace what is then garbage.
     """
     if not gc.isenabled():
         yield

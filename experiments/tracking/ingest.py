@@ -1,4 +1,6 @@
-"""Replay journals into the store: after a lost connection, a dead parent, or from another machine."""
+"""Replay journals into the store: after a lost connection, a dead parent, or from another
+machine.
+"""
 
 import contextlib
 import errno
@@ -68,17 +70,21 @@ def ingest(path: Path, store: Store) -> str:
 def _close(path: Path, contents: journal.Contents) -> journal.Contents:
     """Write the end that a dead parent could not write: what the worker said last, else `killed`.
 
-    Its time is that of the last event, so that the run does not last until somebody ingests it. In a folder
-    that cannot be written the end is only added to what was read; the next replay comes to the same.
+    Its time is that of the last event, so that the run does not last until somebody ingests it. In
+    a folder that cannot be written the end is only added to what was read; the next replay comes to
+    the same.
     """
     job, prepared = contents.first("job"), contents.first("prepared")
     assert job is not None
     done, facts = contents.all("epoch"), (prepared or {}).get("facts") or {}
     state, reason = verdict(contents.first("end"), done, facts)
     fields = {
-        "t": max(event["t"] for event in contents.events), "state": state, "flags": noise_flags(done), "facts": {},
+        "t": max(event["t"] for event in contents.events),
+        "state": state,
+        "flags": noise_flags(done),
+        "facts": {},
         "reason": reason if state != names.KILLED else UNTOLD,
-    }  # fmt: skip
+    }
     try:
         journal.Journal(path, job["id"]).write("closed", **fields)
         return journal.read(path, job["id"])
@@ -118,7 +124,9 @@ def _resumable(store: Store, job: journal.Event, folder: Path) -> str | None:
 
 
 def mark(folder: Path, store: Store, run_id: str, complete: bool = True) -> None:
-    """Remember beside the journal which run of which store it went to, and whether all of it did."""
+    """Remember beside the journal which run of which store it went to, and whether all of it
+    did.
+    """
     known = {"uri": redacted(store.uri), "run_id": run_id, "complete": complete}
     write_whole(folder / MARK, json.dumps(known))
 
@@ -133,7 +141,9 @@ def read_mark(folder: Path) -> dict[str, Any] | None:
 
 
 def pending(runs: Path) -> list[Path]:
-    """Journals under `runs` that no store has whole, oldest first; runs that are still going are left out."""
+    """Journals under `runs` that no store has whole, oldest first; runs that are still going are
+    left out.
+    """
     found = []
     for path in runs.glob(f"*/{journal.FILE_NAME}"):
         if (read_mark(path.parent) or {}).get("complete"):
@@ -147,8 +157,8 @@ def pending(runs: Path) -> list[Path]:
 def in_use(folder: Path) -> Iterator[None]:
     """The lock of a run's folder: its parent holds it while it runs, an ingest while it replays.
 
-    UserError if another process holds it; OSError in a missing folder. A folder that cannot be written
-    has no writer and needs no lock.
+    UserError if another process holds it; OSError in a missing folder. A folder that cannot be
+    written has no writer and needs no lock.
     """
     if not folder.is_dir():
         raise FileNotFoundError(errno.ENOENT, "no such folder", str(folder))

@@ -31,7 +31,8 @@ class Recorder:
         self.run_id = self._known(resume) or self._find() or self._create()
         run = store.client.get_run(self.run_id)
         name_run(store.client, run, job["name"])
-        # `mlflow run` has written its -P values already, and MLflow refuses another value under a key.
+        # `mlflow run` has written its -P values already, and MLflow refuses another value under a
+        # key.
         self._kept_params = set(run.data.params)
         self._started = int(run.info.start_time or 0)
 
@@ -52,8 +53,8 @@ class Recorder:
     def _find(self) -> str | None:
         """The run that this journal has in the store already.
 
-        There may be several: a request whose answer was lost is sent again by MLflow's own client. The one
-        that holds the most is taken, and those that hold nothing are deleted.
+        There may be several: a request whose answer was lost is sent again by MLflow's own client.
+        The one that holds the most is taken, and those that hold nothing are deleted.
         """
         found = self.store.client.search_runs(
             [self.store.experiment_id], f"tags.{names.TAG_JOURNAL} = '{self.job['id']}'"
@@ -88,7 +89,9 @@ class Recorder:
         self._said.apply(event)
 
     def flush(self) -> None:
-        """Send what was collected. On an error nothing is forgotten: the next flush sends it again."""
+        """Send what was collected. On an error nothing is forgotten: the next flush sends it
+        again.
+        """
         from mlflow.entities import Metric, Param, RunTag
 
         metrics = [Metric(key, value, when, step) for key, value, when, step in self._said.metrics]
@@ -116,8 +119,12 @@ class Recorder:
         if event is None:
             return
         source = json.dumps({"source": event["data_source"], "task": self.job["task"]})
-        profile = json.dumps({key: event["params"].get(key) for key in
-                              (names.PARAM_TRAIN_SAMPLES, names.PARAM_VALIDATION_SAMPLES)})  # fmt: skip
+        profile = json.dumps(
+            {
+                key: event["params"].get(key)
+                for key in (names.PARAM_TRAIN_SAMPLES, names.PARAM_VALIDATION_SAMPLES)
+            }
+        )
         data = Dataset(
             event["dataset"],
             event["data_digest"][:36],
@@ -131,7 +138,9 @@ class Recorder:
         self._said.dataset = None
 
     def artifacts(self, files: list[Path]) -> None:
-        """Keep the run's files: journal, composed config, worker log, environment freeze, sample."""
+        """Keep the run's files: journal, composed config, worker log, environment freeze,
+        sample.
+        """
         with quiet():
             for path in files:
                 if path.is_file():

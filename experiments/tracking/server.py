@@ -4,8 +4,8 @@
     python -m experiments server status
     python -m experiments server stop                    what is stored stays
 
-PostgreSQL is reached through a socket in the server's folder, MLflow on 127.0.0.1. PostgreSQL does not run
-as root: there it runs as nobody.
+PostgreSQL is reached through a socket in the server's folder, MLflow on 127.0.0.1. PostgreSQL does
+not run as root: there it runs as nobody.
 """
 
 import contextlib
@@ -32,7 +32,9 @@ class ServerError(FailedRun):
 
 
 class Server:
-    """PostgreSQL and MLflow in one folder: postgres/, artifacts/, their logs, and server.json while they run."""
+    """PostgreSQL and MLflow in one folder: postgres/, artifacts/, their logs, and server.json while
+    they run.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -49,7 +51,8 @@ class Server:
             process = psutil.Process(facts["pid"])
         except (OSError, ValueError, KeyError, psutil.NoSuchProcess):
             return None
-        # Its arguments tell it from a stranger that got its number; a start time moves with the clock.
+        # Its arguments tell it from a stranger that got its number; a start time moves with the
+        # clock.
         with contextlib.suppress(psutil.Error):
             if process.status() != psutil.STATUS_ZOMBIE and str(self.sockets) in " ".join(
                 process.cmdline()
@@ -89,7 +92,8 @@ class Server:
                 f"--pgdata={self.data}",
             )
         if self._postgres("pg_ctl", "status", f"--pgdata={self.data}", check=False).returncode != 0:
-            # The folder of the socket is its owner's alone, hence no password; there is no network port.
+            # The folder of the socket is its owner's alone, hence no password; there is no network
+            # port.
             options = f"-c listen_addresses='' -c unix_socket_directories='{self.sockets}'"
             log = self.folder / "postgres.log"
             log.touch()
@@ -106,7 +110,8 @@ class Server:
     def _postgres(
         self, program: str, *arguments: str, check: bool = True
     ) -> "subprocess.CompletedProcess[str]":
-        # pg_ctl's child keeps what it inherits: files instead of pipes, or reading them would never end.
+        # pg_ctl's child keeps what it inherits: files instead of pipes, or reading them would never
+        # end.
         log = self.folder / f"{program}.log"
         with log.open("w") as output:
             done = subprocess.run(
@@ -185,7 +190,9 @@ class Server:
 
 
 def server_folder() -> Path:
-    """The server's folder: in the cache, or where an unprivileged PostgreSQL can reach it when run by root."""
+    """The server's folder: in the cache, or where an unprivileged PostgreSQL can reach it when run
+    by root.
+    """
     folder = cache_root() / "server"
     if os.geteuid() != 0 or (folder / "postgres").exists():
         return folder
@@ -198,7 +205,9 @@ def server_folder() -> Path:
 
 
 def postgres_program(name: str) -> Path:
-    """One of PostgreSQL's programs, from PATH or Debian's folder. ServerError where there is none."""
+    """One of PostgreSQL's programs, from PATH or Debian's folder. ServerError where there is
+    none.
+    """
     found = shutil.which(name)
     if found:
         return Path(found).resolve()

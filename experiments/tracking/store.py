@@ -34,7 +34,8 @@ HOW_TO_FILL = (
 PAGE = 500  # runs per query: larger pages sort the store less often, but hold more of it in memory
 # Must be set before MLflow is imported; whatever the user has set stays.
 ENVIRONMENT = {
-    # MLflow waits up to two minutes and retries seven times; a person who waits wants to know sooner.
+    # MLflow waits up to two minutes and retries seven times; a person who waits wants to know
+    # sooner.
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     # Telemetry would report each use over a network that need not be there.
@@ -60,7 +61,8 @@ class Store:
 def address(uri: str | None = None) -> str:
     """The store's address: the one given, MLFLOW_TRACKING_URI, or mlflow.db in the project's root.
 
-    `sqlite:///mlflow.db` is relative to the directory a command starts in; it is made absolute here.
+    `sqlite:///mlflow.db` is relative to the directory a command starts in; it is made absolute
+    here.
     """
     uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or default_uri()
     if uri.startswith(SQLITE) and not uri.startswith(SQLITE + "/") and ":memory:" not in uri:
@@ -82,7 +84,8 @@ redacted = errors.redacted  # whoever shows an address takes it from here
 
 
 def escaped(uri: str) -> str:
-    """The address with "/" and "@" in its password percent-encoded, as MLflow's libraries need them.
+    """The address with "/" and "@" in its password percent-encoded, as MLflow's libraries need
+    them.
 
     Unescaped, they take a part of the password for the host, and show it in their errors.
     """
@@ -111,7 +114,9 @@ def connect(tracking: "TrackingConfig") -> Store:
 
 
 def open_or_create(uri: str | None = None, experiment: str = names.EXPERIMENT) -> Store:
-    """Open a store for writing; it and its experiment are created where missing. Raises TrackingError."""
+    """Open a store for writing; it and its experiment are created where missing. Raises
+    TrackingError.
+    """
     uri = address(uri)
     try:
         # A folder in the address is relative to the directory MLflow finds itself in.
@@ -146,7 +151,9 @@ def existing(tracking: "TrackingConfig") -> Store | None:
 
 
 def open_client(uri: str) -> "MlflowClient":
-    """MLflow's client for a store that exists; never creates one. Raises TrackingError in one line."""
+    """MLflow's client for a store that exists; never creates one. Raises TrackingError in one
+    line.
+    """
     path = sqlite_path(uri)
     if path is not None:
         _require_mlflow_file(path)
@@ -271,8 +278,8 @@ def _experiment(client: "MlflowClient", uri: str, name: str) -> str:
 def _adopt_default(client: "MlflowClient", name: str) -> bool:
     """Give the project's own store one experiment under the project's name.
 
-    `mlflow run .` without --experiment-name writes to experiment 0; once that is renamed, its runs stand
-    beside those of train.py and sweep.py, so that the compare view shows them together.
+    `mlflow run .` without --experiment-name writes to experiment 0; once that is renamed, its runs
+    stand beside those of train.py and sweep.py, so that the compare view shows them together.
     """
     default = client.get_experiment("0")
     if default is None or default.name != "Default" or default.lifecycle_stage != "active":
@@ -298,7 +305,9 @@ def pages(
 
 
 def name_run(client: "MlflowClient", run: Any, name: str) -> None:
-    """Name a run that `mlflow run` opened, unless a person did: MLflow's names are like calm-owl-12."""
+    """Name a run that `mlflow run` opened, unless a person did: MLflow's names are like
+    calm-owl-12.
+    """
     if re.fullmatch(r"[a-z]+-[a-z]+-[0-9]+", run.info.run_name or ""):
         client.update_run(run.info.run_id, name=name)
 
@@ -320,7 +329,9 @@ def quiet() -> Iterator[None]:
 
 @contextlib.contextmanager
 def one_line_errors(uri: str) -> Iterator[None]:
-    """Turn whatever MLflow, SQLAlchemy or requests raise into a TrackingError; keep notices quiet."""
+    """Turn whatever MLflow, SQLAlchemy or requests raise into a TrackingError; keep notices
+    quiet.
+    """
     try:
         with quiet():
             yield
@@ -330,7 +341,8 @@ def one_line_errors(uri: str) -> Iterator[None]:
         text = " ".join(str(error).split())
         if "out-of-date database schema" in text or "Can't locate revision" in text:
             raise TrackingError(
-                f"the store {redacted(uri)} was written by another version of MLflow: read it with that "
+                f"the store {redacted(uri)} was written by another version of MLflow: "
+                "read it with that "
                 "version, or upgrade an older store with `mlflow db upgrade URI`"
             ) from error
         raise TrackingError(
@@ -339,7 +351,9 @@ def one_line_errors(uri: str) -> Iterator[None]:
 
 
 def brief(error: BaseException) -> str:
-    """The first sentence of an error, at most 160 characters, without SQLAlchemy's frame or passwords."""
+    """The first sentence of an error, at most 160 characters, without SQLAlchemy's frame or
+    passwords.
+    """
     text = " ".join(str(error).split()) or type(error).__name__
     told = re.search(r"\([\w.]+(?:Error|\.\w+)\) (.+?)(?: \[SQL: |$)", text)
     text = redacted(told.group(1) if told else text)

@@ -18,7 +18,8 @@ def test_the_example_notebook_runs(
     root: Path, planted_store: Callable[..., str], tmp_path: Path
 ) -> None:
     uri = planted_store(planted.grid(("mnist_mlp", "text_gen"), ("jax", "torch"), repetitions=3))
-    # In a process of its own: the kernel's client leaves sockets and warnings of its libraries behind.
+    # In a process of its own: the kernel's client leaves sockets and warnings of its libraries
+    # behind.
     script = (
         "import sys, nbformat; from nbclient import NotebookClient\n"
         "book = nbformat.read(sys.argv[1], as_version=4)\n"

@@ -1,4 +1,6 @@
-"""Sweeps end to end with an engine that trains nothing: order, failures, resuming, refusals, the terminal."""
+"""Sweeps end to end with an engine that trains nothing: order, failures, resuming, refusals, the
+terminal.
+"""
 
 import json
 import os

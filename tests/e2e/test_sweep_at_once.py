@@ -1,4 +1,6 @@
-"""Several at once, with an engine that trains nothing: jobs that share a device, sweeps that share a store."""
+"""Several at once, with an engine that trains nothing: jobs that share a device, sweeps that share
+a store.
+"""
 
 import os
 import signal

@@ -1,4 +1,6 @@
-"""Sweeps into an MLflow server on PostgreSQL that `python -m experiments server` starts: two at once, and one that goes away."""
+"""Sweeps into an MLflow server on PostgreSQL that `python -m experiments server` starts: two at
+once, and one that goes away.
+"""
 
 import os
 import shutil

@@ -1,4 +1,6 @@
-"""A place for each fault, the checks that hold after any fault, and the table of all that was injected."""
+"""A place for each fault, the checks that hold after any fault, and the table of all that was
+injected.
+"""
 
 import json
 import re

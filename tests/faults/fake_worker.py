@@ -1,12 +1,13 @@
-"""An interpreter that misbehaves on order: `fake_worker.py PLAN.json ARGUMENTS…`, reached by a script called `python`.
+"""An interpreter that misbehaves on order: `fake_worker.py PLAN.json ARGUMENTS…`, reached by a
+script called `python`.
 
-It takes the place of a backend's interpreter (backend.python=…), so the parent is the real one in every respect.
-Asked for `-m experiments.worker JOB` it speaks the journal's protocol and, at the point that the plan names,
-commits the plan's fault. The self-check is sound unless the plan says otherwise; `-c CODE` runs the code.
-Standard library only; starts in milliseconds.
+It takes the place of a backend's interpreter (backend.python=…), so the parent is the real one in
+every respect. Asked for `-m experiments.worker JOB` it speaks the journal's protocol and, at the
+point that the plan names, commits the plan's fault. The self-check is sound unless the plan says
+otherwise; `-c CODE` runs the code. Standard library only; starts in milliseconds.
 
-A plan: {"fault": NAME, "at": EVENT, …}. The fault happens once EVENT has been written ("begin": before the first).
-Events: start imported device data built epoch1 epoch2 … end.
+A plan: {"fault": NAME, "at": EVENT, …}. The fault happens once EVENT has been written ("begin":
+before the first). Events: start imported device data built epoch1 epoch2 … end.
 """
 
 import contextlib
@@ -229,7 +230,9 @@ class Worker:
         return subprocess.Popen([sys.executable, "-S", "-E", "-c", sleep, str(self.plan_path)]).pid
 
     def do_allocate(self) -> None:
-        """Takes memory until there is no more: the kernel of a control group kills, a limit raises MemoryError."""
+        """Takes memory until there is no more: the kernel of a control group kills, a limit raises
+        MemoryError.
+        """
         import resource
 
         limit = (2 << 30) if self.plan.get("group") else (256 << 20)  # never the whole machine's
@@ -244,7 +247,9 @@ class Worker:
         Path(self.job["journal"]).unlink()
 
     def do_fill(self) -> None:
-        """Fills the disk that the job's folder is on, and the rest of the journal's last page with a blank line."""
+        """Fills the disk that the job's folder is on, and the rest of the journal's last page with
+        a blank line.
+        """
         room = -os.fstat(self.journal).st_size % 4096
         os.write(self.journal, b" " * (room - 1) + b"\n" if room else b"")
         with Path(self.job["folder"], "filler").open("wb", buffering=0) as filler:
@@ -260,7 +265,9 @@ class Worker:
                 pass
 
     def do_brief_fill(self) -> None:
-        """As when the disk is full for one write: what the worker writes next fails, and it ends."""
+        """As when the disk is full for one write: what the worker writes next fails, and it
+        ends.
+        """
         self.do_fill()
         try:
             self.write("epoch", **self.epoch(2))

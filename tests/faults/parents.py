@@ -215,7 +215,9 @@ class Place:
         return "".join(path.read_text() for path in files)
 
     def orphans(self, of: Path | None = None, seconds: float = 6) -> list[str]:
-        """Processes of this place (or `of` one run's folder) that still live: worker, helpers, checks."""
+        """Processes of this place (or `of` one run's folder) that still live: worker, helpers,
+        checks.
+        """
         limit = time.monotonic() + seconds
         while left := self._processes(of or self.folder):
             if time.monotonic() > limit:

@@ -3,10 +3,11 @@
     python server.py FOLDER PORT     prints its port (0: a free one); FOLDER/mlflow.db is the store,
                                      FOLDER/gate.json the order:
 
-    {"mode": "ok" | "status" | "lost" | "slow" | "drop" | "garbage", "match": "part of a path", "after": N, "times": N}
+{"mode": "ok" | "status" | "lost" | "slow" | "drop" | "garbage", "match": "part of a path", "after":
+N, "times": N}
 
-`after` requests that match pass first, then `times` of them (null: all) meet the fault. "lost" carries the request
-out and answers with an error, "drop" closes the connection without a word.
+`after` requests that match pass first, then `times` of them (null: all) meet the fault. "lost"
+carries the request out and answers with an error, "drop" closes the connection without a word.
 """
 
 import json

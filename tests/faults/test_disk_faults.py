@@ -1,4 +1,6 @@
-"""Disks that are full or cannot be written: runs, cache and store, at the start and while a run goes on."""
+"""Disks that are full or cannot be written: runs, cache and store, at the start and while a run
+goes on.
+"""
 
 import os
 import subprocess
@@ -143,7 +145,9 @@ def test_store_is_full(place: Place, injection: Injection, disk: Mount, point: s
 def test_journal_comes_from_a_folder_that_cannot_be_written(
     place: Place, injection: Injection, disk: Mount
 ) -> None:
-    """As from somebody else's folder: its parent died, and the end that is missing cannot be added."""
+    """As from somebody else's folder: its parent died, and the end that is missing cannot be
+    added.
+    """
     place.variables["KBB_RUNS"] = str(disk("fixed", 1024))
     place.plan("hang", "epoch1")
     parent = place.start("tracking=journal")

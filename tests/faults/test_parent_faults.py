@@ -1,4 +1,6 @@
-"""A parent that is killed or interrupted, in every phase: nothing is left running, nothing finished is lost."""
+"""A parent that is killed or interrupted, in every phase: nothing is left running, nothing finished
+is lost.
+"""
 
 import fcntl
 import os
@@ -145,7 +147,9 @@ def test_killed_and_started_again_measures_anew(place: Place, injection: Injecti
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_signal_that_a_library_drops(place: Place, injection: Injection, name: str) -> None:
-    """Some compiled modules drop what a signal raises while they are imported; here, whatever looks for a device."""
+    """Some compiled modules drop what a signal raises while they are imported; here, whatever looks
+    for a device.
+    """
     place.plan("hang", "begin")
     script = f"""
 import os, runpy, signal, sys
@@ -190,7 +194,9 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 def test_signal_to_the_whole_command_while_it_starts(
     place: Place, injection: Injection, name: str, seconds: float
 ) -> None:
-    """From the interpreter's start on, as a shell would: the command and nothing that it imported before."""
+    """From the interpreter's start on, as a shell would: the command and nothing that it imported
+    before.
+    """
     place.plan("hang", "begin")
     environment = {**place.environment(), "PYTHONDONTWRITEBYTECODE": "1"}
     with (

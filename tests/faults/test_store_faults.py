@@ -175,7 +175,9 @@ def test_server_fails_for_a_while(
     "path", ["runs/create", "runs/log-batch", "runs/log-inputs", "runs/update", "runs/search"]
 )
 def test_answer_is_lost(place: Place, injection: Injection, server: Server, path: str) -> None:
-    """The server has done what was asked, and the parent does not learn of it; then an ingest, answers lost again."""
+    """The server has done what was asked, and the parent does not learn of it; then an ingest,
+    answers lost again.
+    """
     server.order("lost", match=path, times=2)
     place.plan()
     parent = place.run()

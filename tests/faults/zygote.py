@@ -1,7 +1,9 @@
-"""A process that has imported the project once and forks a parent for each fault: seconds saved each time.
+"""A process that has imported the project once and forks a parent for each fault: seconds saved
+each time.
 
-What a fork runs is experiments/train.py or a module of the project as `python FILE` would run it; only the imports
-are done already. Reads one JSON request a line on stdin, answers one line a request on stdout:
+What a fork runs is experiments/train.py or a module of the project as `python FILE` would run it;
+only the imports are done already. Reads one JSON request a line on stdin, answers one line a
+request on stdout:
 
     {"start": {"argv": […], "module": null | "…", "environment": {…}, "output": "…", "errors": "…"}} -> {"pid": N}
     {"wait": N, "seconds": S} -> {"status": null | exit status, negative for a signal}

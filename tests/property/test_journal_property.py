@@ -1,4 +1,6 @@
-"""Whatever happens to the bytes of a journal, reading it never fails and each finished epoch counts once."""
+"""Whatever happens to the bytes of a journal, reading it never fails and each finished epoch counts
+once.
+"""
 
 import json
 import tempfile

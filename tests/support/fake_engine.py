@@ -1,7 +1,9 @@
-"""An interpreter with an engine that trains nothing, in milliseconds: for tests of what is around the training.
+"""An interpreter with an engine that trains nothing, in milliseconds: for tests of what is around
+the training.
 
-The parent, the journal, the store and the launchers are the real ones. `backend.python=INTERPRETER` names it;
-what it does is read from behaviour.json beside it: {"task backend": {...}, "*": {...}} with the keys
+The parent, the journal, the store and the launchers are the real ones. `backend.python=INTERPRETER`
+names it; what it does is read from behaviour.json beside it: {"task backend": {...}, "*": {...}}
+with the keys
 
     epoch_seconds   how long an epoch lasts
     end             "finished" (default), "import_error", "killed" (by SIGKILL), "hangs", "nan"

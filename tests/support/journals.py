@@ -21,7 +21,9 @@ def complete_journal(
     end: bool = True, closed: bool = True, params: dict[str, Any] | None = None,
     facts: dict[str, Any] | None = None, **job: Any,
 ) -> Path:  # fmt: skip
-    """Write it and a log into `folder`; its path. Without `end` the parent died while the worker trained."""
+    """Write it and a log into `folder`; its path. Without `end` the parent died while the worker
+    trained.
+    """
     events: list[tuple[str, dict[str, Any]]] = [
         ("job", {
             "name": "mnist_mlp jax smoke #1", "description": "MLP on MNIST", "task": "mnist_mlp", "backend": "jax",

@@ -1,4 +1,5 @@
-"""Journals of runs that never ran, with planted figures, brought into a store by the project's own replay.
+"""Journals of runs that never ran, with planted figures, brought into a store by the project's own
+replay.
 
 Slower than `tests.planted`, but every tag, parameter and metric is what the recorder writes.
 """
@@ -28,7 +29,9 @@ START = 1_790_000_000.0
 
 @dataclass
 class Told:
-    """What a journal tells of one run. `seconds` is its steady training time; `state` None: it is still going."""
+    """What a journal tells of one run. `seconds` is its steady training time; `state` None: it is
+    still going.
+    """
 
     task: str = "mnist_mlp"
     backend: str = "jax"

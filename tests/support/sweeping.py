@@ -1,4 +1,6 @@
-"""Sweeps through the command that a person types, with an engine that trains nothing: helper of the e2e tests."""
+"""Sweeps through the command that a person types, with an engine that trains nothing: helper of the
+e2e tests.
+"""
 
 import os
 import shutil
@@ -114,7 +116,9 @@ class Bench:
         )
 
     def assert_whole(self, uri: str | None = None) -> None:
-        """Every journal is in the store exactly once, each epoch of it exactly once, and no process is left."""
+        """Every journal is in the store exactly once, each epoch of it exactly once, and no process
+        is left.
+        """
         from mlflow import MlflowClient
 
         from experiments.journal import journal

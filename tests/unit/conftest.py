@@ -18,8 +18,8 @@ def kbb_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-# Seconds of processor time each: simulations, a real MLflow store, real data files. `make test` runs them,
-# `make test-unit` leaves them out so that it answers within a minute.
+# Seconds of processor time each: simulations, a real MLflow store, real data files. `make test`
+# runs them, `make test-unit` leaves them out so that it answers within a minute.
 HEAVY = {
     *("analysis/test_cli.py", "analysis/test_store.py", "analysis/test_pairs.py"),
     *("analysis/test_formats.py", "analysis/test_findings.py", "analysis/test_report.py"),

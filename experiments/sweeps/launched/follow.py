@@ -1,6 +1,8 @@
-"""Follows the runs that a launcher's jobs make, by their journals, and brings each into the store as it ends.
+"""Follows the runs that a launcher's jobs make, by their journals, and brings each into the store
+as it ends.
 
-Jobs on a cluster's nodes have no route to the store and share nothing with this process but the folder of runs.
+Jobs on a cluster's nodes have no route to the store and share nothing with this process but the
+folder of runs.
 """
 
 import threading
@@ -57,7 +59,9 @@ class Watcher:
         self.ended: set[Key] = set()
 
     def _goes_on(self, folder: Path) -> bool:
-        """Whether a run of this sweep that an earlier process submitted is still to be followed to its end."""
+        """Whether a run of this sweep that an earlier process submitted is still to be followed to
+        its end.
+        """
         if (read_mark(folder) or {}).get("complete"):
             return False
         try:
@@ -87,7 +91,9 @@ class Watcher:
                 self._settle(run, last=True)
 
     def settle_all(self, seconds: float) -> None:
-        """Wait until every run that was begun has ended here as well; a job leaves its queue a moment before."""
+        """Wait until every run that was begun has ended here as well; a job leaves its queue a
+        moment before.
+        """
         limit = time.monotonic() + seconds
         while time.monotonic() < limit:
             self._look()

@@ -1,4 +1,6 @@
-"""The launchers of Hydra that a sweep knows: what each means for measuring, and what its processes must be given."""
+"""The launchers of Hydra that a sweep knows: what each means for measuring, and what its processes
+must be given.
+"""
 
 import copy
 import os
@@ -30,7 +32,9 @@ _NAMES = {
 
 @dataclass(frozen=True)
 class Launching:
-    """How jobs are started. `remote`: on nodes whose devices and environments are not this machine's."""
+    """How jobs are started. `remote`: on nodes whose devices and environments are not this
+    machine's.
+    """
 
     name: str
     remote: bool
@@ -67,7 +71,9 @@ def _ray_tasks(ray: Any) -> int:
 
 
 def refuse_crowding(how: Launching, cells: list[Cell], sharing: bool) -> None:
-    """ConfigError where jobs would be measured side by side on one device without `allow_sharing`."""
+    """ConfigError where jobs would be measured side by side on one device without
+    `allow_sharing`.
+    """
     if how.parallel is None or sharing:
         return
     found = {name for cell in cells if (name := _lock_name(cell)) is not None}
@@ -75,7 +81,8 @@ def refuse_crowding(how: Launching, cells: list[Cell], sharing: bool) -> None:
     if at_once > max(1, len(found)):
         where = ", ".join(sorted(found)) or "one device"
         raise ConfigError(
-            f"hydra/launcher={how.name} would measure {at_once} runs at once on {where}: one per device at a time "
+            f"hydra/launcher={how.name} would measure {at_once} runs at once on {where}: "
+            "one per device at a time "
             f"({_remedy(how)}), or allow_sharing=true, which tags the runs"
         )
 
@@ -99,12 +106,16 @@ def queue_name(record: SweepRecord) -> str:
 
 
 def without_address(overrides: Sequence[str]) -> list[str]:
-    """Overrides without the store's address: a job opens no store, and launchers write them to disk."""
+    """Overrides without the store's address: a job opens no store, and launchers write them to
+    disk.
+    """
     return [text for text in overrides if text.lstrip("+").partition("=")[0] != "tracking.uri"]
 
 
 def _forget_address(config: "DictConfig") -> None:
-    """Take the store's address out of what a launcher pickles: this configuration, Hydra's own copy."""
+    """Take the store's address out of what a launcher pickles: this configuration, Hydra's own
+    copy.
+    """
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import open_dict
 

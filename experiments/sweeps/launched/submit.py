@@ -1,4 +1,6 @@
-"""Runs that a launcher makes in other processes: submitted in block order, followed, and none lost with another."""
+"""Runs that a launcher makes in other processes: submitted in block order, followed, and none lost
+with another.
+"""
 
 import logging
 import subprocess
@@ -100,7 +102,8 @@ class Launch:
     def _launch_beside_queue(
         self, launcher: "Launcher", overrides: list[list[str]]
     ) -> tuple[str | None, list[Any]]:
-        """Launch, and watch the queue as well: a job that was killed hard leaves nothing to wait for.
+        """Launch, and watch the queue as well: a job that was killed hard leaves nothing to wait
+        for.
 
         Where a cluster keeps no accounts, the launcher would wait for its result for ever.
         """
@@ -129,7 +132,9 @@ class Launch:
         return None, answers
 
     def _unwatched(self, job: Job, answer: Any, watcher: Watcher) -> None:
-        """A job that ended without a journal: it failed before its run began, or was left after a fail_fast."""
+        """A job that ended without a journal: it failed before its run began, or was left after a
+        fail_fast.
+        """
         if job.key in watcher.ended:
             return
         try:
@@ -148,7 +153,8 @@ class Launch:
         self._on_end(job, result)
 
     def _wait_for_queue(self) -> bool:
-        """Jobs of this sweep that an earlier, killed process submitted go on; wait until none is queued.
+        """Jobs of this sweep that an earlier, killed process submitted go on; wait until none is
+        queued.
 
         Whether there were any.
         """

@@ -1,4 +1,6 @@
-"""One job of a launcher: compose, run, leave the result in the journal. The submitting side brings it in."""
+"""One job of a launcher: compose, run, leave the result in the journal. The submitting side brings
+it in.
+"""
 
 import os
 import warnings
@@ -6,8 +8,8 @@ from typing import Any
 
 from experiments.cli.console import Quiet, Terminal, View
 
-# conf/hydra/launcher/joblib.yaml has the name of the plugin's own schema, on purpose: it is what people type.
-# Launchers' processes import this module before they compose.
+# conf/hydra/launcher/joblib.yaml has the name of the plugin's own schema, on purpose: it is what
+# people type. Launchers' processes import this module before they compose.
 warnings.filterwarnings(
     "ignore", message=r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema"
 )
@@ -16,7 +18,9 @@ LEFT = "left"
 
 
 def measure(config: Any) -> dict[str, str | None]:
-    """Hydra's task function. Returns the end state; what is left after a fail_fast has the state "left"."""
+    """Hydra's task function. Returns the end state; what is left after a fail_fast has the state
+    "left".
+    """
     from experiments.config.compose import typed
     from experiments.config.schema import SweepRunConfig
     from experiments.names import COMPLETE_STATES

@@ -1,4 +1,6 @@
-"""The parts of a sweep that decide without running anything: grid, order, what is finished, estimates, records."""
+"""The parts of a sweep that decide without running anything: grid, order, what is finished,
+estimates, records.
+"""
 
 import copy
 import json
@@ -60,7 +62,7 @@ def past(config: RunConfig, **changes: Any) -> Past:
     return replace(found, **changes)
 
 
-# --- order -------------------------------------------------------------------------------------------------
+# --- order ----------------------------------------------------------------------------------------
 
 
 @given(counts=st.lists(st.integers(1, 5), min_size=1, max_size=12), seed=st.integers(0, 2**32 - 1))
@@ -105,7 +107,7 @@ def test_a_job_is_its_cell_in_its_block(config: RunConfig) -> None:
     assert "sweep.cell='004'" in job.overrides("sweep-1")
 
 
-# --- what is finished --------------------------------------------------------------------------------------
+# --- what is finished -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -172,7 +174,7 @@ def test_a_journal_without_an_end_is_not_complete(tmp_path: Path) -> None:
     assert not found.complete
 
 
-# --- estimates ---------------------------------------------------------------------------------------------
+# --- estimates ------------------------------------------------------------------------------------
 
 
 class Kept(Ledger):
@@ -206,7 +208,7 @@ def test_estimates_learn_from_the_sweep_itself(config: RunConfig) -> None:
     assert estimator.total([Job(prospect.cell, 1), Job(prospect.cell, 2)], [prospect]) == 28.0
 
 
-# --- survey ------------------------------------------------------------------------------------------------
+# --- survey ---------------------------------------------------------------------------------------
 
 
 def test_data_that_cannot_be_had_refuse_their_cells_alone(config: RunConfig) -> None:
@@ -287,7 +289,7 @@ def test_an_environment_is_checked_once_for_all_its_tasks(
     assert refused == [type(None), EngineUnsound, type(None)]
 
 
-# --- records and claims ------------------------------------------------------------------------------------
+# --- records and claims ---------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -352,7 +354,7 @@ def test_a_cell_is_claimed_once_whatever_the_grid(runs: Path, config: RunConfig)
     again.close()
 
 
-# --- backlog -----------------------------------------------------------------------------------------------
+# --- backlog --------------------------------------------------------------------------------------
 
 
 def test_only_journals_of_this_store_wait_for_it(runs: Path) -> None:
@@ -372,7 +374,7 @@ def test_only_journals_of_this_store_wait_for_it(runs: Path) -> None:
     assert found == ["dead-parent"]
 
 
-# --- launchers ---------------------------------------------------------------------------------------------
+# --- launchers ------------------------------------------------------------------------------------
 
 
 def launching(**node: Any) -> kinds.Launching:
@@ -431,7 +433,7 @@ def test_crowding_one_device_is_refused_with_the_way_out(config: RunConfig) -> N
     kinds.refuse_crowding(launching(_target_="x.SlurmLauncher"), cells, sharing=False)
 
 
-# --- results -----------------------------------------------------------------------------------------------
+# --- results --------------------------------------------------------------------------------------
 
 
 def test_the_table_counts_what_is_finished_failed_and_left() -> None:

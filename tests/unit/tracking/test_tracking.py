@@ -131,7 +131,9 @@ class Interrupted(Exception):
 
 
 def break_at(call: int, arrives: bool, client: type, patch: pytest.MonkeyPatch) -> None:
-    """From its `call`th writing call on the store's answers are lost; that call itself arrives or does not."""
+    """From its `call`th writing call on the store's answers are lost; that call itself arrives or
+    does not.
+    """
     count = [0]
 
     def broken(real: Callable[..., Any]) -> Callable[..., Any]:
@@ -369,9 +371,15 @@ def test_addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("(sqlite3.OperationalError) database is locked [SQL: INSERT INTO x] (Background on …)", "database is locked"),
-        ("(raised as a result of Query-invoked autoflush; consider …) (sqlite3.OperationalError) attempt to write a "
-         "readonly database\n[SQL: INSERT …]", "attempt to write a readonly database"),
+        (
+            "(sqlite3.OperationalError) database is locked [SQL: INSERT INTO x] (Background on …)",
+            "database is locked",
+        ),
+        (
+            "(raised as a result of Query-invoked autoflush; consider …) "
+            "(sqlite3.OperationalError) attempt to write a readonly database\n[SQL: INSERT …]",
+            "attempt to write a readonly database",
+        ),
         ("(psycopg2.OperationalError) connection refused", "connection refused"),
         ("[Errno 30] Read-only file system: '/x'", "[Errno 30] Read-only file system: '/x'"),
     ],
