@@ -48,7 +48,7 @@ def test_a_reached_store_s_password_is_kept_nowhere(
     first, second = f"http://one:p@{SECRET}@{place}", f"http://two:p/{SECRET}@{place}"
     done = bench.run("backend=jax", f"tracking.uri='{first}','{second}'", MLFLOW_TRACKING_URI="")
     assert done.returncode == 0, done.stdout
-    assert f"[2/2] finished  mnist_mlp jax tracking.uri='http://" in done.stdout
+    assert "[2/2] finished  mnist_mlp jax tracking.uri='http://" in done.stdout
     assert f"http://one:***@{place}" in done.stdout and f"http://two:***@{place}" in done.stdout
     assert SECRET not in done.stdout
     kept = {path.name for path in tmp_path.rglob("*") if path.is_file()}
