@@ -114,9 +114,11 @@ def _check_now(
     result = _result(backend, needs, known, memory, cached=False)
     if result.sound:
         count = sum(len(checks) for checks in found.values())
-        more = "more " if len(missing) < len(needs.cases) else ""
+        partly = len(missing) < len(needs.cases)
+        more, total = ("more ", f" ({len(result.checks)} in all)") if partly else ("", "")
         seconds = time.monotonic() - begin
-        say(f"{backend.name}: {count} {more}checks{needs.purpose} passed in {seconds:.0f} s")
+        passed = f"{count} {more}checks{needs.purpose} passed in {seconds:.0f} s{total}"
+        say(f"{backend.name}: {passed}")
     return result
 
 

@@ -102,7 +102,7 @@ def test_a_new_task_runs_only_what_is_new_to_it(engine: Engine) -> None:
     result = check(engine.environment, backend("tiny"), 2, say, needs=TEXT)
     assert engine.asked == [["dense", "rmsprop"], ["lstm", "adam"]]
     assert (result.cached, len(result.checks)) == (False, 3)
-    assert say[-1] == "tiny: 2 more checks for text passed in 0 s"
+    assert say[-1] == "tiny: 2 more checks for text passed in 0 s (3 in all)"
     assert engine.check(union([MLP, TEXT])).cached and engine.check(MLP).cached
     assert len(engine.runs) == 2
 
