@@ -68,9 +68,13 @@ def _refuse_missing_launcher(argument: str) -> None:
 
 def conduct(request: "Request") -> NoReturn:
     """Carry out the sweep that Hydra composed; called by the sweeper in plugins/."""
-    from experiments.sweeps.sweep import sweep  # imports MLflow: after the grid was composed
 
-    finish(lambda: sweep(request, _print_answer))
+    def work() -> int:
+        from experiments.sweeps.sweep import sweep  # imports MLflow: after the grid was composed
+
+        return sweep(request, _print_answer)
+
+    finish(work)  # Ctrl-C during the import ends it like any later one
 
 
 def _print_answer(uri: str | None, experiment: str, cells: "list[Cell]") -> None:
