@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+import hypothesis  # noqa: F401 (its import warns after gc.freeze, which setting up MLflow calls)
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent

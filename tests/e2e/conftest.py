@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-import hypothesis  # noqa: F401 (its import warns after gc.freeze, which setting up MLflow calls)
 import pytest
 
 from tests.support.sweeping import Bench
