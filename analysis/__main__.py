@@ -69,9 +69,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return fail(error)
 
 
-# Options that several commands share ------------------------------------------------------------
-
-
 def _all_of(*options: Options) -> Options:
     def add(command: Callable[..., Any]) -> Callable[..., Any]:
         for option in reversed(options):
@@ -137,9 +134,6 @@ def _read(options: dict[str, Any]) -> "Reading":
     from analysis.store.read import read
 
     return read(options["uri"], options["experiment"], refresh=options["refresh"])
-
-
-# Commands --------------------------------------------------------------------------------------
 
 
 @commands.command()

@@ -20,12 +20,15 @@ class Device:
 
     @property
     def lock_name(self) -> str:
-        """One measured worker per device at a time is held to by a lock of this name."""
+        """The name of the lock that lets one measured worker at a time use the device."""
         return "cpu" if self.kind == "cpu" else f"gpu{self.index}"
 
 
 def choose_device(gpu: GpuConfig, backend: BackendConfig, found: list[Gpu] | None = None) -> Device:
-    """The device for a run. Raises DeviceMismatch, with what was found instead, for a GPU that is not there."""
+    """The device for a run.
+
+    Raises DeviceMismatch for a GPU that is not present; its message names what was found instead.
+    """
     cpu_name = host.cpu_model()
     if gpu.kind == "cpu":
         return Device("cpu", cpu_name, None, None, "the CPU, as asked")
@@ -55,8 +58,9 @@ def _mismatch(
     asked = gpu.device_name or "a GPU"
     if wanted:
         return (
-            f"gpu={gpu.name}: {wanted[0].name} is here, but {backend.title} knows compute capability "
-            f"{backend.newest_gpu} at most and this is {wanted[0].capability}; use gpu=cpu or another backend"
+            f"gpu={gpu.name}: {wanted[0].name} is here, but {backend.title} supports compute "
+            f"capability {backend.newest_gpu} at most and this is {wanted[0].capability}; "
+            "use gpu=cpu or another backend"
         )
     here = ", ".join(f"{g.index}: {g.name}" for g in present) or f"no NVIDIA GPU (CPU: {cpu})"
     return f"gpu={gpu.name}: {asked} is not here, found {here}; use gpu=auto or gpu=cpu"

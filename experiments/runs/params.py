@@ -1,4 +1,4 @@
-"""What the parent writes into a run's journal: the job, what was prepared, and the worker's orders."""
+"""What the parent writes for a run: the `job` and `prepared` events, and the worker's job.json."""
 
 import os
 from typing import Any
@@ -15,8 +15,9 @@ from experiments.system import host
 def job_fields(config: RunConfig) -> dict[str, Any]:
     """The fields of the `job` event: what is to be done, and where."""
     commit, dirty = host.git_commit()
+    what = f"{config.task.name} {config.backend.name} {config.profile.name}"
     return {
-        "name": f"{config.task.name} {config.backend.name} {config.profile.name} #{config.repetition}",
+        "name": f"{what} #{config.repetition}",
         "description": title(config),
         "task": config.task.name,
         "backend": config.backend.name,
@@ -44,7 +45,7 @@ def title(config: RunConfig) -> str:
 
 
 def prepared_fields(config: RunConfig, ready: Ready) -> dict[str, Any]:
-    """The fields of the `prepared` event: the identity of the work, device, data, environment, parameters."""
+    """The fields of the `prepared` event: work, data, device, environment, check, parameters."""
     environment, verdict, data = ready.environment, ready.verdict, ready.data
     return {
         "protocol_id": identity.protocol_id(config, data.digest, ready.threads),

@@ -12,7 +12,8 @@ from experiments.runs.prepare import prepare
 from experiments.runs.record import RunRecord
 from experiments.runs.supervise import End, supervise
 from experiments.system.locks import device_lock
-from experiments.tracking.store import Connection, Store
+from experiments.tracking.connection import Connection
+from experiments.tracking.store import Store
 
 
 @dataclass(frozen=True)

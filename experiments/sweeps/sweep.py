@@ -18,7 +18,7 @@ from experiments.sweeps.plan import Estimator
 from experiments.sweeps.progress import Progress
 from experiments.sweeps.results import Result, Results, SummaryRun
 from experiments.system.paths import runs_root
-from experiments.tracking.store import Connection
+from experiments.tracking.connection import Connection
 
 Show = Callable[[str | None, str, list[Cell]], None]
 

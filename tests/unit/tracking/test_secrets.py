@@ -10,6 +10,7 @@ from experiments.doctor import project
 from experiments.errors import TrackingError, fail, keep_traceback
 from experiments.runs import record
 from experiments.tracking import ingest, store
+from experiments.tracking.connection import Connection
 from tests.support.composing import composed
 
 ADDRESSES = [
@@ -81,7 +82,7 @@ def test_errors_of_every_opener(
 
 def test_a_warning_of_a_store_that_is_not_required(uri: tuple[str, str]) -> None:
     said: list[str] = []
-    store.Connection(TrackingConfig(name="server", uri=uri[0], required=False), said.append)
+    Connection(TrackingConfig(name="server", uri=uri[0], required=False), said.append)
     (warning,) = said
     assert_hidden(warning, uri[1])
 
