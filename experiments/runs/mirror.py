@@ -18,8 +18,8 @@ PATIENCE_SECONDS = 2.0  # for a store that is being written to when a signal arr
 class StoreMirror:
     """Sends what the journal already has to MLflow, at most every `flush_seconds`.
 
-    A store that does not answer is reported once and tried again after ever longer pauses: each attempt may
-    take many seconds, during which nothing is shown. The journal never waits for it.
+    A store that does not answer is reported once and tried again after ever longer pauses, because
+    nothing is shown during an attempt, which may take many seconds. The journal never waits for it.
     """
 
     def __init__(self, folder: Path, flush_seconds: float, warn: Callable[[str], None]) -> None:

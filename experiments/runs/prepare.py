@@ -1,6 +1,7 @@
 """What a run needs before it is measured: device, threads, environment, a checked engine, data.
 
-`prepare` does all of it for one run. A sweep calls the same steps once for the cells that share them.
+`prepare` does all of it for one run. A sweep calls the same steps, each once for the cells that
+share it.
 """
 
 from collections.abc import Callable
@@ -38,7 +39,10 @@ class Ready:
 
 
 def prepare(config: RunConfig, say: Say) -> Ready:
-    """Find or make everything that a run needs. Raises UserError, with the run's end state on its class."""
+    """Find or make everything that a run needs.
+
+    Raises a UserError, whose class has the run's end state.
+    """
     device = choose_device(config.gpu, config.backend)
     say(f"device: {device.name} ({device.remark})")
     threads = resolve_threads(config.threads)

@@ -1,4 +1,4 @@
-"""One run's folder and journal, and its mirror in the tracking store: the journal first, then the store."""
+"""One run's folder and journal, and its mirror in the store: the journal first, then the store."""
 
 import contextlib
 import uuid
@@ -35,7 +35,7 @@ class RunRecord:
 
     @classmethod
     def create(cls, config: RunConfig, view: View) -> "RunRecord":
-        """Make the run's folder and its first journal entry. UserError if the folder cannot be written."""
+        """Make the run's folder and write its first event. UserError if it cannot be written."""
         journal_id = uuid.uuid4().hex
         stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
         name = f"{stamp}-{config.task.name}-{config.backend.name}-{journal_id[:8]}"
@@ -104,8 +104,9 @@ class RunRecord:
     def close(self, state: str, reason: str | None) -> None:
         """Write the end state, bring everything into the store, and say where things are.
 
-        If the journal cannot take the end (a full disk), the store does not get it either: a later ingest
-        derives it from what the worker wrote. Raises KeyboardInterrupt if Ctrl-C came just now.
+        If the journal cannot take the end (a full disk), the store does not get it either: a later
+        ingest derives it from what the worker wrote. Raises KeyboardInterrupt if Ctrl-C came
+        meanwhile.
         """
         reason = redacted(reason) if reason else None
         with signals.held() as held:

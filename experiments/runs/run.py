@@ -1,4 +1,4 @@
-"""The life of one run: record → prepare → supervise → close. The only place that knows the order."""
+"""The life of one run, in this order: record → prepare → supervise → close."""
 
 import traceback
 from dataclasses import dataclass
@@ -39,10 +39,10 @@ def run(
     store: Store | None = None,
     known: UserError | None = None,
 ) -> Outcome:
-    """Train one cell and keep it; a UserError is raised only before anything was started.
+    """Train one cell and record it; a UserError is raised only before anything was started.
 
     Every other end is an Outcome with its named state, in the journal and (if reachable) in MLflow.
-    store: one that is open already. known: why this cell cannot be measured, if that has been found out
+    store: one that is open already. known: why this cell cannot be measured, if that was found out
     before; it is recorded and nothing is tried again.
     """
     view = view or Terminal()

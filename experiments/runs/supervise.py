@@ -91,7 +91,7 @@ def _variables(config: RunConfig, ready: Ready) -> dict[str, str]:
 
 
 class Training:
-    """Follows the worker's journal: shows and records its events, knows its phase and the phase's limit."""
+    """Follows the worker's journal: shows and records its events; knows the phase and its limit."""
 
     def __init__(self, record: RunRecord, view: View, config: RunConfig) -> None:
         self._record, self._view, self._config = record, view, config
@@ -104,7 +104,7 @@ class Training:
         self._started = self._phase_started = time.monotonic()
 
     def news(self) -> None:
-        """Take in what the worker appended since the last time, also while a slow store was waited for."""
+        """Take in what the worker has appended since, also what it appends during a slow flush."""
         self._take_new()
         self._record.flush()
         while self._take_new():
@@ -112,9 +112,10 @@ class Training:
         signals.heed()
 
     def last_news(self) -> None:
-        """After the worker's death: take what it wrote after the last look, with or without its newline.
+        """After the worker's death: take in what it wrote since the last look.
 
-        An interrupted run keeps its last epoch that way. A journal that is gone holds no news.
+        A last line counts without its newline, so an interrupted run keeps its last epoch. A
+        journal that is gone holds no news.
         """
         with contextlib.suppress(OSError):
             self._take_new()
