@@ -31,7 +31,7 @@ COMPLETE_STATES = (FINISHED, DIVERGED)
 MLFLOW_STATUS = {FINISHED: "FINISHED", DIVERGED: "FINISHED", KILLED: "KILLED"}  # all others: FAILED
 
 # Tags (prefix keeps them apart from MLflow's own and from other projects').
-TAG_SCHEMA = "kbb.schema"  # str(SCHEMA_VERSION): what marks a run as one of ours
+TAG_SCHEMA = "kbb.schema"  # str(SCHEMA_VERSION): marks a run of this project
 TAG_STATE = "state"
 TAG_REASON = "reason"  # one line, for states other than finished
 TAG_PROTOCOL = "protocol_id"  # 12 hex digits; only equal ids are compared
@@ -92,7 +92,7 @@ PARAM_PRECISION = "run.precision"
 PARAM_AFFINITY = "run.affinity"
 PARAM_RNN_PATH = "run.rnn_path"
 PARAM_PRICE = "run.price_per_hour"
-PARAM_TARGET = "run.target"  # quality target, where the task sets one
+PARAM_TARGET = "run.target"  # quality target, if the task sets one
 
 # Metrics with step = epoch (1-based). Seconds are wall time of time.perf_counter.
 EPOCH_METRICS = (
@@ -101,7 +101,7 @@ EPOCH_METRICS = (
     "validation_seconds",
     "samples_per_second",  # training samples / train_seconds
     "loss",
-    "accuracy",  # absent where the task has no accuracy (text_gen keeps it too)
+    "accuracy",  # absent if the task has no accuracy (text_gen keeps it too)
     "val_loss",
     "val_accuracy",
 )

@@ -1,5 +1,4 @@
-"""What a line of a journal must hold: the one place that knows an event's fields, for reading and
-for writing.
+"""The schema of a journal's lines: which fields each event has, for reading and for writing.
 
 Standard library only.
 """
@@ -68,11 +67,10 @@ _FIELDS: dict[str, dict[str, str]] = {
 
 
 def parse(line: bytes) -> tuple[str, Event | None]:
-    """One line as (problem, event): the event is None where there is a problem."""
+    """One line as (problem, event): the event is None if there is a problem."""
     try:
-        event = json.loads(
-            line.decode("utf-8").strip("\x00")
-        )  # a power failure leaves zeros behind
+        # A power failure may leave zeros where the last blocks were to be written.
+        event = json.loads(line.decode("utf-8").strip("\x00"))
     except (ValueError, RecursionError):
         return "not JSON", None
     if not isinstance(event, dict):
@@ -94,9 +92,7 @@ def parse(line: bytes) -> tuple[str, Event | None]:
 
 
 def _typed(name: str, event: Event) -> tuple[str, Event | None]:
-    """The event with its fields decoded, if those that readers rely on are there and of their
-    kind.
-    """
+    """The event with its fields decoded, if all that readers rely on are present and valid."""
     for field_name, kind in _FIELDS.get(name, {}).items():
         key = field_name.rstrip("?")
         value = event.get(key)
@@ -120,7 +116,7 @@ def _is(value: Any, kind: str) -> bool:
         return isinstance(value, dict)
     if isinstance(value, bool):
         return False
-    # Wider whole numbers are no counts of ours, and no store takes them.
+    # Larger whole numbers are none of our counts, and stores refuse them.
     return (
         isinstance(value, int)
         and abs(value) < 2**63

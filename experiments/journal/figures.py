@@ -69,9 +69,7 @@ def _speed(epochs: list[Epoch], build_seconds: float | None) -> dict[str, Any]:
 
 
 def steady_each(epochs: list[Epoch]) -> str:
-    """train_seconds of epochs 2..E to six digits, in their order and space-separated; "" without
-    any.
-    """
+    """train_seconds of epochs 2..E in order, six digits each, space-separated; may be empty."""
     return " ".join(
         f"{epoch['train_seconds']:.6g}" for epoch in in_order(epochs) if epoch["epoch"] > 1
     )
@@ -94,9 +92,7 @@ def _quality(epochs: list[Epoch]) -> dict[str, Any]:
 def time_to_target(
     epochs: list[Epoch], metric: str | None, better: str | None, target: float | None
 ) -> float | None:
-    """Seconds of training and validation until the end of the first epoch at the target; None: not
-    reached.
-    """
+    """Seconds of training and validation up to the first epoch that reached the target, or None."""
     if target is None or metric is None:
         return None
     passed = 0.0
@@ -113,8 +109,7 @@ def time_to_target(
 def verdict(
     end: dict[str, Any] | None, epochs: list[Epoch], plan: dict[str, Any]
 ) -> tuple[str, str | None]:
-    """End state and reason from the worker's last word, the epochs it finished and what was
-    planned.
+    """The end state and reason, from the worker's last event, the finished epochs and the plan.
 
     `plan` may hold epochs, floor, quality_metric and quality_better. Without a last word: killed.
     """
@@ -136,7 +131,7 @@ def verdict(
 
 
 def diverged(epochs: list[Epoch], metric: str, better: str, floor: float) -> str | None:
-    """Why a run that trained to its end counts as diverged, in one line; None where it learned."""
+    """Why a run that trained to its end counts as diverged, in one line; None if it learned."""
     if not epochs:
         return None
     last = in_order(epochs)[-1]
@@ -153,9 +148,7 @@ def diverged(epochs: list[Epoch], metric: str, better: str, floor: float) -> str
 
 
 def noise_flags(epochs: list[Epoch]) -> list[str]:
-    """FLAG_NOISY and FLAG_OUTLIER from the steady epochs' training seconds (needs three of
-    them).
-    """
+    """FLAG_NOISY and FLAG_OUTLIER, from the training seconds of at least three steady epochs."""
     train = [epoch["train_seconds"] for epoch in epochs if epoch["epoch"] > 1]
     if len(train) < 3:
         return []

@@ -1,5 +1,4 @@
-"""The journal of a run: events.jsonl, one JSON object a line, durable before anything else knows of
-it.
+"""The journal of a run: events.jsonl, one JSON object per line, written before anything else.
 
 One writer at a time: the parent writes `job` and `prepared`, the worker its own events, the parent
 `closed` once the worker is dead. Readers take lines as they are found: torn, doubled, reordered or
@@ -22,7 +21,7 @@ from experiments.journal.events import VERSION, Event, encoded, parse
 __all__ = ["FILE_NAME", "Contents", "Event", "Follower", "Journal", "parse", "read"]
 
 FILE_NAME = "events.jsonl"
-MAX_LINE_BYTES = 1 << 20  # a longer line is none of ours
+MAX_LINE_BYTES = 1 << 20  # a longer line was not written by us
 MAX_PROBLEMS = 20  # kept word for word; the rest are counted
 _CHUNK_BYTES = 1 << 20
 
@@ -39,13 +38,12 @@ class Journal:
 
     @property
     def next_sequence(self) -> int:
-        """The number that the next event gets. OSError where the file cannot be read."""
+        """The number that the next event gets. OSError if the file cannot be read."""
         self._catch_up(self.path.stat().st_size if self.path.exists() else 0)
         return self._next
 
     def write(self, event: str, **fields: Any) -> Event:
-        """Append one event and fsync it; returns it as readers will see it. OSError where the disk
-        refuses.
+        """Append one event and fsync it; returns it as readers will see it. Raises OSError.
 
         `t` is the present moment unless `fields` says otherwise.
         """
@@ -129,7 +127,7 @@ class Contents:
 
 
 def read(path: Path, journal_id: str | None = None) -> Contents:
-    """Read a whole journal. Raises OSError where the file cannot be read.
+    """Read a whole journal. Raises OSError if the file cannot be read.
 
     Without `journal_id` the journal is that of its first `job` event, else the one that most lines
     belong to.
@@ -177,9 +175,7 @@ class Follower:
         self._line_number = 0
 
     def new_events(self) -> list[Event]:
-        """Events appended since the last call, in file order; each sequence number and each epoch
-        once.
-        """
+        """Events appended since the last call, in file order, each number and epoch once."""
         found: list[Event] = []
         with self.path.open("rb") as stream:
             stream.seek(self.offset)
@@ -189,9 +185,7 @@ class Follower:
         return found
 
     def finish(self) -> Event | None:
-        """What stands after the last newline, if only the newline was lost; nothing more is to
-        come.
-        """
+        """The last line, if only its newline was lost. Call it when nothing more will follow."""
         line, self.pending = self.pending, b""
         if parse(line)[1] is not None:
             self._line_number += 1

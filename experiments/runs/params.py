@@ -110,7 +110,7 @@ def _params(config: RunConfig, threads: int, data: Prepared) -> dict[str, Any]:
 
 
 def worker_job(config: RunConfig, ready: Ready) -> dict[str, Any]:
-    """What the worker is told about its work (job.json), less where its journal is."""
+    """The worker's job.json, except where its journal is."""
     device, data, sample = ready.device, ready.data, config.task.sample
     return {
         "schema": 1,

@@ -162,8 +162,8 @@ class Training:
         return min(found, default=None)
 
     def state(self, end: Exit) -> End:
-        """The run's end state from what the worker said and how its process ended."""
-        # A worker that was told to end says so in its last event; why it was told is known here.
+        """The run's end state, from the worker's last event and how its process ended."""
+        # A worker that received SIGTERM reports `killed`; only this process knows why it was sent.
         killed = self._end is None or self._end["state"] == names.KILLED
         if end.timed_out == LOG and killed:
             size = f"{LOG_LIMIT_BYTES >> 30} GiB"

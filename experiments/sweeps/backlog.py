@@ -1,6 +1,4 @@
-"""Journals that a store does not have whole yet: of a dead parent, a lost connection, a machine
-without a store.
-"""
+"""Journals that are not completely in the store: after a crash, a lost connection, no network."""
 
 import json
 from collections.abc import Callable
@@ -19,7 +17,7 @@ Say = Callable[[str], None]
 def waiting(store_uri: str | None, experiment: str) -> list[Path]:
     """Unfinished business under the runs folder that belongs to this store, oldest first.
 
-    Left alone are runs that still go on, and those that were meant for another store or experiment.
+    Runs that have not ended, and those meant for another store or experiment, are left alone.
     """
     return [path for path in pending(runs_root()) if _belongs(path, store_uri, experiment)]
 
@@ -44,7 +42,7 @@ def _belongs(path: Path, store_uri: str | None, experiment: str) -> bool:
 
 
 def bring_in(store: Store, experiment: str, say: Say) -> int:
-    """Ingest what waits; how many journals were brought in. One that cannot be is said and left."""
+    """Ingest what waits; returns how many journals. One that fails is reported and skipped."""
     done = 0
     for path in waiting(store.uri, experiment):
         try:
@@ -53,7 +51,7 @@ def bring_in(store: Store, experiment: str, say: Say) -> int:
             done += 1
         except TrackingError as error:
             say(f"{path.parent.name}: {error}")
-            break  # the store is gone; the others would fare no better
+            break  # the store is gone: the others would fail too
         except UserError as error:
             say(f"{path.parent.name}: {error}")
     return done
@@ -66,7 +64,7 @@ class Debts:
         self.paths: list[Path] = []
 
     def note(self, folder: Path) -> None:
-        """Remember a run's folder if its journal is not whole in the store."""
+        """Remember a run's folder if its journal is not completely in the store."""
         if not (read_mark(folder) or {}).get("complete"):
             self.paths.append(folder / journal.FILE_NAME)
 

@@ -1,6 +1,4 @@
-"""The entry of `experiments/sweep.py`: Hydra composes and finds the sweeper, which hands over to
-`conduct`.
-"""
+"""The entry of `experiments/sweep.py`: Hydra composes, finds the sweeper and calls `conduct`."""
 
 import importlib.util
 import os

@@ -1,4 +1,4 @@
-"""Which cells are finished: looked up in the store, or in the journals where there is no store."""
+"""Which cells are finished: looked up in the store, or in the journals if there is no store."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,7 +63,7 @@ def from_store(run: Any) -> Past:
 
 
 def from_journal(contents: journal.Contents) -> Past | None:
-    """A Past from a journal; None where it holds no run."""
+    """A Past from a journal; None if it contains no run."""
     job = contents.first("job")
     if job is None:
         return None
@@ -124,8 +124,9 @@ def _same_work(prospect: Prospect, past: Past) -> bool:
 
 
 class Ledger:
-    """Looks up runs; with a store the store alone counts, so that a run deleted there is measured
-    again.
+    """Looks up runs in the store, or in the journals if there is no store.
+
+    With a store, journals do not count, so that a run that was deleted there is measured again.
     """
 
     def __init__(self, store: Store | None, runs: Path, only_sweep: str | None = None) -> None:

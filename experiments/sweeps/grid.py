@@ -1,6 +1,4 @@
-"""From the command line's overrides to cells: Hydra's grammar splits the grid, each cell is
-checked.
-"""
+"""From the command line's overrides to cells: Hydra's grammar splits the grid, each is checked."""
 
 import copy
 import random
@@ -23,9 +21,7 @@ SWEEP_KEYS = ("repetitions", "plan", "force", "fail_fast")
 
 @dataclass(frozen=True)
 class Request:
-    """What Hydra hands to a sweeper: how to compose and launch, and the overrides with their
-    axes.
-    """
+    """What Hydra hands to a sweeper: how to compose and launch, and the overrides with axes."""
 
     context: "HydraContext"
     task: "TaskFunction"
@@ -87,7 +83,7 @@ class Job:
 def split(request: Request) -> list[list[str]]:
     """The grid's combinations as lists of overrides, in the order of the command line.
 
-    Raises ConfigError where the overrides are no grid.
+    Raises ConfigError if the overrides are not a valid grid.
     """
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
     from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -136,9 +132,7 @@ def compose(request: Request, overrides: Sequence[str]) -> SweepRunConfig:
 
 
 def cells(request: Request) -> tuple[list[Cell], SweepRunConfig]:
-    """All cells of the grid, each composed and checked, and the settings that hold for the whole
-    sweep.
-    """
+    """All cells of the grid, composed and checked, and the settings of the sweep as a whole."""
     combinations = split(request)
     composed = [compose(request, overrides) for overrides in combinations]
     varied = _varied(combinations)
@@ -160,9 +154,7 @@ def cells(request: Request) -> tuple[list[Cell], SweepRunConfig]:
 
 
 def _varied(combinations: list[list[str]]) -> set[str]:
-    """Keys that take more than one value in the grid, besides task and backend, which every title
-    has.
-    """
+    """Keys with several values in the grid, except task and backend, which every title has."""
     values: dict[str, set[str]] = {}
     for overrides in combinations:
         for text in overrides:

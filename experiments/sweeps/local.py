@@ -20,7 +20,7 @@ from experiments.tracking.store import Store
 
 
 class Runner:
-    """Measures jobs in order. A failing one is told and the rest goes on."""
+    """Measures jobs in order. A failed one is reported, and the rest continues."""
 
     def __init__(
         self,
@@ -41,9 +41,7 @@ class Runner:
         self.debts = Debts()
 
     def carry_out(self, jobs: list[Job], fail_fast: bool) -> None:
-        """Run all jobs. KeyboardInterrupt passes through, the run it struck having been closed as
-        killed.
-        """
+        """Run all jobs. KeyboardInterrupt passes through once its run is closed as killed."""
         queue, postponed = deque(jobs), set()
         while queue:
             job = queue.popleft()
@@ -76,9 +74,7 @@ class Runner:
         return result
 
     def measure(self, job: Job) -> Result:
-        """One run, recorded and shown; raises KeyboardInterrupt again after it was closed as
-        killed.
-        """
+        """Make, record and show one run. Raises KeyboardInterrupt once it is closed as killed."""
         prospect, config = self._prospects[job.cell.index], job.config(self._record.id)
         view = Quiet() if prospect.told else RunView(self._progress, job.key, job.name)
         store = self._store()

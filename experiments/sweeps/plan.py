@@ -173,14 +173,9 @@ def plain(
 
 
 SAME, SIMILAR, GUESS = "earlier runs", "similar runs", "a rough guess"
-
-
 _GUESSED_START_SECONDS = 30.0
-
-
-_GUESSED_FULL_EPOCH_SECONDS = (
-    120.0  # an epoch over all data on a few cores; between 2 s and 20 min in truth
-)
+# An epoch over all data on a few cores: measured ones take between 2 s and 20 min.
+_GUESSED_FULL_EPOCH_SECONDS = 120.0
 
 
 class Estimator:
@@ -231,8 +226,9 @@ class Estimator:
 
 
 def _scaled(prospect: Prospect, past: Past) -> float | None:
-    """An earlier run's time at this cell's share of the data and epochs; start-up and compilation
-    do not scale.
+    """An earlier run's seconds at this cell's share of the data and number of epochs.
+
+    Start-up and compilation do not scale.
     """
     total = past.figures.get("total_seconds")
     epoch = past.figures.get("steady_epoch_seconds", past.figures.get("mean_epoch_seconds"))

@@ -1,6 +1,4 @@
-"""One view of a whole sweep: lines as things happen and, on a terminal, a status that is redrawn on
-events only.
-"""
+"""One view of a whole sweep: lines as things happen; on a terminal also a status line."""
 
 import sys
 from collections.abc import Callable
@@ -17,9 +15,7 @@ _BAR = 30  # characters
 
 
 class Progress:
-    """Counts cells and shows what goes on. `seconds_left` gives the expected seconds of what is not
-    done.
-    """
+    """Counts cells and shows the sweep. seconds_left: the expected seconds of what is left."""
 
     def __init__(self, total: int, seconds_left: Callable[[], float]) -> None:
         self.total, self._seconds_left = total, seconds_left
@@ -99,7 +95,7 @@ class Progress:
         figures: dict[str, float],
         log: str,
     ) -> None:
-        """A run has ended; a failure is told with its cause and the path of its log at once."""
+        """A run has ended; a failure is shown at once, with its reason and the path of its log."""
         self._running.pop(key, None)
         self.done += 1
         if state in names.COMPLETE_STATES:
@@ -112,7 +108,7 @@ class Progress:
         self._redraw()
 
     def record(self) -> None:
-        """A run that was recorded as failed, which was said for all of its backend before."""
+        """A run that was recorded as failed; the reason was shown once for its whole backend."""
         self.done += 1
         self.failed += 1
         self._redraw()
@@ -145,9 +141,7 @@ class Progress:
 
 
 class RunView(Quiet):
-    """One run's news, shown in the sweep's Progress. The end is shown by the sweep, which knows
-    more.
-    """
+    """One run's news, shown in the sweep's Progress; the sweep itself shows the end."""
 
     def __init__(self, progress: Progress, key: Key, name: str) -> None:
         self._progress, self._key, self._name = progress, key, name

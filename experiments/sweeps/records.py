@@ -1,8 +1,7 @@
-"""What a sweep remembers of itself on disk: id, order seed, grid. The same command later goes on
-from there.
+"""What a sweep keeps on disk: id, order seed, grid; the same command resumes from it.
 
 runs/.sweeps/<sweep id>/sweep.json      and beside it what launchers write
-runs/.sweeps/<fingerprint>.lock         held while the sweep goes on
+runs/.sweeps/<fingerprint>.lock         held while the sweep runs
 """
 
 import contextlib
@@ -46,7 +45,7 @@ class SweepRecord:
         return sweeps_root() / self.id
 
     def save(self) -> None:
-        """Write it, whole or not at all. UserError where the folder cannot be written."""
+        """Write the file as a whole. Raises UserError if its folder cannot be written."""
         path = self.folder / FILE_NAME
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,7 +66,7 @@ def fingerprint(cells: list[Cell], store: str, force: bool) -> str:
 
 
 def load(path: Path) -> SweepRecord | None:
-    """The record in `path`; None where there is none that can be read."""
+    """The record in `path`, or None if it cannot be read."""
     try:
         return SweepRecord(**json.loads(path.read_text()))
     except (OSError, ValueError, TypeError):
@@ -82,13 +81,13 @@ def latest(fingerprint: str) -> SweepRecord | None:
 
 
 def to_continue(fingerprint: str, force: bool) -> SweepRecord | None:
-    """The sweep that the same command goes on with. With `force` only one that was broken off."""
+    """The sweep that the same command resumes; with `force` only one that was interrupted."""
     record = latest(fingerprint)
     return None if record is None or (force and record.ended) else record
 
 
 def start(cells: list[Cell], fingerprint: str, store: str, command: list[str]) -> SweepRecord:
-    """A new sweep, with an order seed of its own."""
+    """Start a new sweep with a fresh order seed."""
     now = datetime.now()
     record = SweepRecord(
         id=f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}",

@@ -22,7 +22,7 @@ _FAILED, _LEFT = COLUMNS.index("failed"), COLUMNS.index("left")
 
 @dataclass(frozen=True)
 class Result:
-    """One run's end; `earlier` where it was measured before this sweep was started."""
+    """How one run ended. earlier: it was measured before this sweep was started."""
 
     state: str
     reason: str | None = None
@@ -112,10 +112,9 @@ STATUS = {names.FINISHED: "FINISHED", names.KILLED: "KILLED"}
 
 
 class SummaryRun:
-    """Created when a sweep starts, or resumed: the run that `mlflow run` opened, or the sweep's
-    earlier one.
+    """A sweep's summary in the store: `mlflow run`'s run, that of an earlier process, or a new one.
 
-    A store that does not answer is said once and costs nothing else.
+    A store that does not answer is reported once and costs nothing else.
     """
 
     def __init__(

@@ -1,6 +1,4 @@
-"""What a cell will be measured on and with: its device, data and protocol id, or why it cannot be
-measured.
-"""
+"""What a cell will be measured on: device, data, protocol id, or why it cannot be measured."""
 
 import json
 import threading
@@ -28,9 +26,7 @@ _MOST_LANES = 4
 
 @dataclass
 class Prospect:
-    """A cell and what is known of its runs before they start; None: only the node that runs it can
-    tell.
-    """
+    """A cell and what is known about its runs in advance; None: only the node can tell."""
 
     cell: Cell
     device: Device | None = None
@@ -50,8 +46,7 @@ class Prospect:
 def survey(
     cells: list[Cell], remote: bool, digest: Callable[[RunConfig], str | None]
 ) -> list[Prospect]:
-    """A prospect for each cell; `digest` finds the data's digest, and may prepare the data to do
-    so.
+    """A prospect for each cell. digest: finds the data's digest; it may prepare the data.
 
     On a cluster (`remote`) device and threads are the node's, so they are left open.
     """
@@ -117,9 +112,7 @@ def _once(memo: dict[str, Any], key: list[Any], find: Callable[[], Any]) -> Any:
 
 
 def prepare_data(say: Say) -> Callable[[RunConfig], str | None]:
-    """A `digest` for `survey` that prepares the data, so that no preparation runs beside a
-    measurement.
-    """
+    """A `digest` for `survey` that prepares the data, before anything is measured."""
     return lambda config: ready_data(config, say).digest
 
 
@@ -200,7 +193,7 @@ def _place(prospect: Prospect) -> tuple[Device, int]:
 
 
 def tell_refusals(prospects: list[Prospect], say: Say) -> None:
-    """Say once for each backend why none of its cells can be measured, and mark them as told."""
+    """Report once per backend why none of its cells can be measured, and mark them as told."""
     backends: dict[str, list[Prospect]] = {}
     for prospect in prospects:
         backends.setdefault(prospect.cell.config.backend.title, []).append(prospect)

@@ -26,16 +26,15 @@ Show = Callable[[str | None, str, list[Cell]], None]
 def sweep(request: Request, show_answer: Show) -> int:
     """Carry out a sweep, or show its plan; returns the exit status.
 
-    0: every cell is finished; 1: some failed; 130: Ctrl-C. UserError where nothing was started.
+    0: every cell is finished; 1: some failed; 130: Ctrl-C. UserError if nothing was started.
     """
     cells, settings = grid.cells(request)
     how = kinds.launching(request.config)
     kinds.refuse_crowding(how, cells, settings.allow_sharing)
     if settings.plan:
         return plan.show(cells, settings, how)
-    inherited = os.environ.pop(
-        "MLFLOW_RUN_ID", None
-    )  # the summary run's alone: no job may resume it
+    # The run that `mlflow run` opened is the summary's alone: no job may resume it.
+    inherited = os.environ.pop("MLFLOW_RUN_ID", None)
     connection = Connection(settings.tracking, _warn)
     store_key = records.store_key(connection.uri)
     fingerprint = records.fingerprint(cells, store_key, settings.force)
@@ -51,7 +50,7 @@ def sweep(request: Request, show_answer: Show) -> int:
 
 
 class Sweep:
-    """One sweep while it goes on."""
+    """One running sweep."""
 
     def __init__(
         self,
@@ -98,9 +97,7 @@ class Sweep:
         return self._close(state)
 
     def _left(self, prospects: list[survey.Prospect], ledger: Ledger) -> list[Job]:
-        """The jobs to be run, in order; those that are finished go to the results, and that is
-        said.
-        """
+        """The jobs to run, in order; finished ones are reported and go to the results."""
         jobs = []
         for job in [job for block in self.blocks for job in block]:
             past = ledger.finished(prospects[job.cell.index], job.repetition)

@@ -17,9 +17,7 @@ class Meter:
 
 
 def read(gpu_index: int | None, powercap: Path = RAPL) -> Meter | None:
-    """The GPU's own counter (NVML), or the sum of the processor packages' (Linux powercap); None
-    without one.
-    """
+    """The GPU's counter (NVML), or the sum over the CPU's packages (Linux powercap), or None."""
     if gpu_index is None:
         return _packages(powercap)
     joules = energy_joules(gpu_index)
@@ -27,9 +25,7 @@ def read(gpu_index: int | None, powercap: Path = RAPL) -> Meter | None:
 
 
 def used(before: Meter | None, after: Meter | None) -> float | None:
-    """Joules between two readings; a counter that wrapped once is put right. None where nothing was
-    read.
-    """
+    """Joules between two readings, corrected for one wrap-around; None if nothing was read."""
     if before is None or after is None:
         return None
     joules = after.joules - before.joules

@@ -1,6 +1,4 @@
-"""What the NVIDIA driver says: which GPUs are present, throttling, energy. The only user of
-NVML.
-"""
+"""NVIDIA's driver (NVML), used here only: which GPUs are present, throttling, energy."""
 
 import contextlib
 from collections.abc import Iterator

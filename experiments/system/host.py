@@ -1,6 +1,4 @@
-"""Facts about the machine and the checkout that go with every run. No seconds of measured time are
-spent here.
-"""
+"""Facts about the machine and checkout, stored with every run; none is read while measuring."""
 
 import contextlib
 import json
@@ -92,11 +90,10 @@ json.dump({"ceiling_gemm_gflops": 2 * n ** 3 / gemm / 1e9,
 
 
 def ceiling(threads: int) -> dict[str, float]:
-    """The CPU's ceiling at this thread count: float32 matrix product (GFLOP/s) and copy (GB/s, read
-    + write).
+    """The CPU's ceiling at this thread count: float32 matrix product (GFLOP/s), copy (GB/s).
 
     Best of six with NumPy's own BLAS, in a process of its own; kept per processor, host and thread
-    count. Empty where it could not be measured.
+    count. Empty if it could not be measured.
     """
     path = cache_root() / "ceilings.json"
     key = f"{platform.node()}/{cpu_model()}/{threads}"

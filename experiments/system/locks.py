@@ -1,6 +1,4 @@
-"""Locks between processes. The kernel releases a lock when its holder dies, so none is ever
-stale.
-"""
+"""Locks between processes. The kernel releases a lock when its holder dies: none is ever stale."""
 
 import contextlib
 import fcntl
@@ -91,7 +89,7 @@ def _try(handle: int) -> bool:
 
 @contextmanager
 def device_lock(device: str, sharing: bool, say: Say) -> Iterator[Callable[[], bool]]:
-    """Hold the device while measuring; yields a callable: was the device shared meanwhile?
+    """Hold the device while measuring; yields a function: was the device shared meanwhile?
 
     Waits for other runs to end, and says so. With `sharing` it does not wait, and the caller flags
     the run.
@@ -124,8 +122,10 @@ def device_lock(device: str, sharing: bool, say: Say) -> Iterator[Callable[[], b
 
 
 class _Users:
-    """Who measures on a device now: each holds the file in shared mode; meetings change its time
-    stamp.
+    """Who measures on a device now. Each holds the file in shared mode.
+
+    A meeting changes the file's time stamp, so that both sides see it, even after the other has
+    left.
     """
 
     def __init__(self, path: Path) -> None:

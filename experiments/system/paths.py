@@ -1,6 +1,4 @@
-"""Where things are, and writing them whole: the project's root, the user's cache, the folder of
-runs.
-"""
+"""Where things are, and writing files as a whole: project root, cache, folder of runs."""
 
 import contextlib
 import os
@@ -15,9 +13,7 @@ def project_root() -> Path:
 
 
 def cache_root() -> Path:
-    """The cache of environments, downloads and prepared arrays: KBB_CACHE, else the user's cache
-    folder.
-    """
+    """The cache of environments, downloads and arrays: KBB_CACHE, else the user's cache folder."""
     named = os.environ.get("KBB_CACHE")
     if named:
         return Path(named).expanduser().resolve()
@@ -38,9 +34,7 @@ def sweeps_root() -> Path:
 
 
 def plugins_folder() -> Path:
-    """Where Hydra finds this project's sweeper; the processes of launchers need it on their path as
-    well.
-    """
+    """Where Hydra finds this project's sweeper; launchers' processes need it on their path too."""
     return project_root() / "experiments" / "sweeps" / "plugins"
 
 

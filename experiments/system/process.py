@@ -1,6 +1,4 @@
-"""Start a worker in a process group of its own, sleep until it has something to say, and end it for
-certain.
-"""
+"""Start a worker in its own process group, sleep until it reports, and make sure that it ends."""
 
 import contextlib
 import os
@@ -15,9 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 GRACE_SECONDS = 2.0
-TICK_SECONDS = (
-    10.0  # how long `follow` sleeps at most: for the log's size and for news whose notice was lost
-)
+# How long `follow` sleeps at most: to look at the log's size, and for news whose notice was lost.
+TICK_SECONDS = 10.0
 LOG_LIMIT_BYTES = 1 << 30
 LOG = "log"  # the limit that a flood of output runs into
 
@@ -63,10 +60,9 @@ class Guard:
 def output_of(
     command: list[str], variables: Mapping[str, str], seconds: float, folder: Path | None = None
 ) -> str:
-    """What a short command writes to stdout. It ends with this process, and with all that it
-    started.
+    """The stdout of a short command, which ends with this process, as does all that it started.
 
-    Raises OSError where it cannot be started, subprocess.SubprocessError where it fails or takes
+    Raises OSError if it cannot be started, subprocess.SubprocessError if it fails or takes
     too long.
     """
     guard = Guard()
@@ -103,24 +99,17 @@ class Exit:
 
 
 class Worker:
-    """One worker process. `follow` blocks in the kernel: the parent uses no CPU while nothing
-    happens.
-    """
+    """One worker process. `follow` blocks in the kernel: the parent uses no CPU meanwhile."""
 
     def __init__(
         self, command: list[str], variables: Mapping[str, str], folder: Path, log: Path
     ) -> None:
-        self._command, self._variables, self._folder, self._log = (
-            command,
-            dict(variables),
-            folder,
-            log,
-        )
+        self._command, self._variables = command, dict(variables)
+        self._folder, self._log = folder, log
         self.notify_read, self.notify_write = os.pipe()
         os.set_inheritable(self.notify_write, True)
-        os.set_blocking(
-            self.notify_write, False
-        )  # a parent that waits for a slow store never stops its worker
+        # A parent that waits for a slow store must not block its worker when the pipe is full.
+        os.set_blocking(self.notify_write, False)
         self._wake_read, self._wake_write = os.pipe()
         self._open = {self.notify_read, self.notify_write, self._wake_read, self._wake_write}
         self.process: subprocess.Popen[bytes] | None = None
@@ -130,7 +119,7 @@ class Worker:
     def start(self, affinity: list[int] | None = None) -> int:
         """Start the worker, stdout and stderr into its log; returns its process id.
 
-        OSError where it cannot be started.
+        Raises OSError if it cannot be started.
         """
         self._guard = Guard()
         with self._log.open("ab") as log:
@@ -243,9 +232,7 @@ def _signal_group(group: int, number: int) -> None:
 
 
 def _guest(parent: int, affinity: list[int] | None) -> Callable[[], None]:
-    """What the child does before it becomes the worker: die with its parent, stay on its
-    processors.
-    """
+    """What the child does before it becomes the worker: die with its parent, stay on its CPUs."""
     prctl = None
     if sys.platform.startswith("linux"):
         import ctypes

@@ -1,6 +1,4 @@
-"""Signals that end this process: raised as KeyboardInterrupt, but never in the middle of a
-write.
-"""
+"""Signals that end this process: raised as KeyboardInterrupt, but never during a write."""
 
 import signal
 import sys
@@ -20,9 +18,7 @@ _arrived: list[int] = []
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM or SIGHUP: a scheduler, a shutdown or a closed terminal ends this process as Ctrl-C
-    does.
-    """
+    """SIGTERM or SIGHUP: a scheduler, a shutdown or a closed terminal ends this process."""
 
 
 def settle() -> None:
@@ -41,9 +37,7 @@ def settle() -> None:
 
 
 def rest() -> None:
-    """The work is done and this process is about to end: nothing is left that a signal could
-    interrupt.
-    """
+    """Ignore the signals from here on: the work is done, and this process is about to end."""
     while _settled:
         signal.signal(_settled.pop(), signal.SIG_IGN)
 

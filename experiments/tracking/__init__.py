@@ -1,3 +1,1 @@
-"""From journals to MLflow. `names` is elsewhere so that reading it costs nothing; importing MLflow
-takes seconds.
-"""
+"""From journals to MLflow. Importing a module here costs little; MLflow is imported when used."""

@@ -1,6 +1,4 @@
-"""Replay journals into the store: after a lost connection, a dead parent, or from another
-machine.
-"""
+"""Replay journals into the store: after a crash, a lost connection, or from another machine."""
 
 import contextlib
 import errno
@@ -47,7 +45,7 @@ def ingest_files(files: list[Path], tracking: TrackingConfig | None = None) -> i
 def ingest(path: Path, store: Store) -> str:
     """Replay one journal; returns what was done in a few words. Twice changes nothing.
 
-    Raises UserError where the file holds no run, or its run is still going on.
+    Raises UserError if the file contains no run, or if its run has not ended.
     """
     with in_use(path.parent):
         contents = journal.read(path)
@@ -68,7 +66,7 @@ def ingest(path: Path, store: Store) -> str:
 
 
 def _close(path: Path, contents: journal.Contents) -> journal.Contents:
-    """Write the end that a dead parent could not write: what the worker said last, else `killed`.
+    """Write the end that a dead parent could not write: the worker's own last state, else `killed`.
 
     Its time is that of the last event, so that the run does not last until somebody ingests it. In
     a folder that cannot be written the end is only added to what was read; the next replay comes to
@@ -108,9 +106,8 @@ def _replay(contents: journal.Contents, job: journal.Event, store: Store, folder
     assert closed is not None
     recorder.artifacts([folder / name for name in ARTIFACTS])
     recorder.finish(closed)
-    with contextlib.suppress(
-        OSError
-    ):  # a folder that cannot be written is replayed again, to no effect
+    # Without a mark, in a folder that cannot be written, it is replayed again, to no effect.
+    with contextlib.suppress(OSError):
         mark(folder, store, recorder.run_id)
     return recorder.run_id
 
@@ -124,15 +121,13 @@ def _resumable(store: Store, job: journal.Event, folder: Path) -> str | None:
 
 
 def mark(folder: Path, store: Store, run_id: str, complete: bool = True) -> None:
-    """Remember beside the journal which run of which store it went to, and whether all of it
-    did.
-    """
+    """Note beside the journal which run of which store it went to, and whether completely."""
     known = {"uri": redacted(store.uri), "run_id": run_id, "complete": complete}
     write_whole(folder / MARK, json.dumps(known))
 
 
 def read_mark(folder: Path) -> dict[str, Any] | None:
-    """What `mark` left, None where nothing readable is there."""
+    """What `mark` wrote, or None if nothing readable is there."""
     try:
         found = json.loads((folder / MARK).read_text())
     except (OSError, ValueError):
@@ -141,9 +136,7 @@ def read_mark(folder: Path) -> dict[str, Any] | None:
 
 
 def pending(runs: Path) -> list[Path]:
-    """Journals under `runs` that no store has whole, oldest first; runs that are still going are
-    left out.
-    """
+    """Journals under `runs` that are not completely in a store, oldest first, without live runs."""
     found = []
     for path in runs.glob(f"*/{journal.FILE_NAME}"):
         if (read_mark(path.parent) or {}).get("complete"):

@@ -89,9 +89,7 @@ class Recorder:
         self._said.apply(event)
 
     def flush(self) -> None:
-        """Send what was collected. On an error nothing is forgotten: the next flush sends it
-        again.
-        """
+        """Send what was collected. After an error the next flush sends it again."""
         from mlflow.entities import Metric, Param, RunTag
 
         metrics = [Metric(key, value, when, step) for key, value, when, step in self._said.metrics]
@@ -138,9 +136,7 @@ class Recorder:
         self._said.dataset = None
 
     def artifacts(self, files: list[Path]) -> None:
-        """Keep the run's files: journal, composed config, worker log, environment freeze,
-        sample.
-        """
+        """Store the run's files: journal, composed config, logs, environment freeze, sample."""
         with quiet():
             for path in files:
                 if path.is_file():

@@ -32,9 +32,7 @@ class ServerError(FailedRun):
 
 
 class Server:
-    """PostgreSQL and MLflow in one folder: postgres/, artifacts/, their logs, and server.json while
-    they run.
-    """
+    """PostgreSQL and MLflow in one folder, with their logs; server.json is there while they run."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -43,7 +41,7 @@ class Server:
         self.sockets = folder / "socket"
 
     def running(self) -> dict[str, Any] | None:
-        """What was written when it was started, None where MLflow's process is gone."""
+        """What was written when it was started, None if MLflow's process is gone."""
         import psutil
 
         try:
@@ -92,8 +90,7 @@ class Server:
                 f"--pgdata={self.data}",
             )
         if self._postgres("pg_ctl", "status", f"--pgdata={self.data}", check=False).returncode != 0:
-            # The folder of the socket is its owner's alone, hence no password; there is no network
-            # port.
+            # No password: only the owner can enter the socket's folder, and there is no port.
             options = f"-c listen_addresses='' -c unix_socket_directories='{self.sockets}'"
             log = self.folder / "postgres.log"
             log.touch()
@@ -137,31 +134,18 @@ class Server:
         uri = f"http://127.0.0.1:{port}"
         store = f"postgresql+psycopg2://mlflow@/postgres?host={self.sockets}"
         command = [
-            sys.executable,
-            "-m",
-            "mlflow",
-            "server",
-            "--backend-store-uri",
-            store,
-            "--artifacts-destination",
-            str(self.folder / "artifacts"),
-            "--host",
-            "127.0.0.1",
-            "--port",
-            str(port),
-            "--workers",
-            "1",
+            *(sys.executable, "-m", "mlflow", "server"),
+            *("--host", "127.0.0.1"),
+            *("--port", str(port)),
+            *("--workers", "1"),
+            *("--backend-store-uri", store),
+            *("--artifacts-destination", str(self.folder / "artifacts")),
         ]
-        variables = {
-            key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")
-        }
-        variables["MLFLOW_DISABLE_TELEMETRY"] = "true"
-        variables["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # 2 processes instead of 11
         log = self.folder / "mlflow.log"
         with log.open("ab") as output:
             process = subprocess.Popen(
                 command,
-                env=variables,
+                env=_mlflow_variables(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -190,9 +174,7 @@ class Server:
 
 
 def server_folder() -> Path:
-    """The server's folder: in the cache, or where an unprivileged PostgreSQL can reach it when run
-    by root.
-    """
+    """The server's folder: in the cache, or, run by root, where PostgreSQL can reach it."""
     folder = cache_root() / "server"
     if os.geteuid() != 0 or (folder / "postgres").exists():
         return folder
@@ -205,9 +187,7 @@ def server_folder() -> Path:
 
 
 def postgres_program(name: str) -> Path:
-    """One of PostgreSQL's programs, from PATH or Debian's folder. ServerError where there is
-    none.
-    """
+    """One of PostgreSQL's programs, from PATH or Debian's folder. Raises ServerError."""
     found = shutil.which(name)
     if found:
         return Path(found).resolve()
@@ -242,6 +222,16 @@ def _give(path: Path) -> None:
     user, group = _user(), _group()
     if user is not None and group is not None:
         os.chown(path, user, group)
+
+
+def _mlflow_variables() -> dict[str, str]:
+    """The server's environment: ours without MLflow's settings, which are meant for a client."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
+    return {
+        **kept,
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # 2 processes instead of 11
+    }
 
 
 def _taken(port: int) -> bool:

@@ -84,8 +84,7 @@ redacted = errors.redacted  # whoever shows an address takes it from here
 
 
 def escaped(uri: str) -> str:
-    """The address with "/" and "@" in its password percent-encoded, as MLflow's libraries need
-    them.
+    """The address with "/" and "@" in its password percent-encoded, as libraries expect it.
 
     Unescaped, they take a part of the password for the host, and show it in their errors.
     """
@@ -114,9 +113,7 @@ def connect(tracking: "TrackingConfig") -> Store:
 
 
 def open_or_create(uri: str | None = None, experiment: str = names.EXPERIMENT) -> Store:
-    """Open a store for writing; it and its experiment are created where missing. Raises
-    TrackingError.
-    """
+    """Open a store for writing, creating it and its experiment if missing. Raises TrackingError."""
     uri = address(uri)
     try:
         # A folder in the address is relative to the directory MLflow finds itself in.
@@ -151,9 +148,7 @@ def existing(tracking: "TrackingConfig") -> Store | None:
 
 
 def open_client(uri: str) -> "MlflowClient":
-    """MLflow's client for a store that exists; never creates one. Raises TrackingError in one
-    line.
-    """
+    """MLflow's client for an existing store; creates nothing. Raises TrackingError in one line."""
     path = sqlite_path(uri)
     if path is not None:
         _require_mlflow_file(path)
@@ -277,9 +272,7 @@ def pages(
 
 
 def name_run(client: "MlflowClient", run: Any, name: str) -> None:
-    """Name a run that `mlflow run` opened, unless a person did: MLflow's names are like
-    calm-owl-12.
-    """
+    """Name a run that `mlflow run` opened, unless a person did; MLflow's names: calm-owl-12."""
     if re.fullmatch(r"[a-z]+-[a-z]+-[0-9]+", run.info.run_name or ""):
         client.update_run(run.info.run_id, name=name)
 
@@ -301,9 +294,7 @@ def quiet() -> Iterator[None]:
 
 @contextlib.contextmanager
 def one_line_errors(uri: str) -> Iterator[None]:
-    """Turn whatever MLflow, SQLAlchemy or requests raise into a TrackingError; keep notices
-    quiet.
-    """
+    """Turn what MLflow, SQLAlchemy or requests raise into a TrackingError; hide their notices."""
     try:
         with quiet():
             yield
@@ -323,9 +314,7 @@ def one_line_errors(uri: str) -> Iterator[None]:
 
 
 def brief(error: BaseException) -> str:
-    """The first sentence of an error, at most 160 characters, without SQLAlchemy's frame or
-    passwords.
-    """
+    """The first sentence of an error, at most 160 characters, without passwords or SQL."""
     text = " ".join(str(error).split()) or type(error).__name__
     told = re.search(r"\([\w.]+(?:Error|\.\w+)\) (.+?)(?: \[SQL: |$)", text)
     text = redacted(told.group(1) if told else text)

@@ -25,8 +25,7 @@ _OPTIONAL = (names.PARAM_SHUFFLE, names.PARAM_TF32, names.PARAM_PRECISION)
 
 
 def work_of(task: str, data_digest: str, params: Mapping[str, str]) -> dict[str, str] | None:
-    """Everything that decides the work, as stored text; None if a run ended before that was
-    settled.
+    """Everything that decides the work, as stored text; None if the run ended before `prepared`.
 
     params: the run's parameters as MLflow keeps them, names to text.
     """

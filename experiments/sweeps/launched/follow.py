@@ -1,5 +1,4 @@
-"""Follows the runs that a launcher's jobs make, by their journals, and brings each into the store
-as it ends.
+"""Follows the runs of a launcher's jobs by their journals, and ingests each when it ends.
 
 Jobs on a cluster's nodes have no route to the store and share nothing with this process but the
 folder of runs.
@@ -59,9 +58,7 @@ class Watcher:
         self.ended: set[Key] = set()
 
     def _goes_on(self, folder: Path) -> bool:
-        """Whether a run of this sweep that an earlier process submitted is still to be followed to
-        its end.
-        """
+        """Whether a run that an earlier process of this sweep submitted must still be followed."""
         if (read_mark(folder) or {}).get("complete"):
             return False
         try:
@@ -91,8 +88,9 @@ class Watcher:
                 self._settle(run, last=True)
 
     def settle_all(self, seconds: float) -> None:
-        """Wait until every run that was begun has ended here as well; a job leaves its queue a
-        moment before.
+        """Wait until every run that began has ended here too.
+
+        A job leaves its queue a moment before the end of its run can be read.
         """
         limit = time.monotonic() + seconds
         while time.monotonic() < limit:

@@ -1,6 +1,4 @@
-"""The launchers of Hydra that a sweep knows: what each means for measuring, and what its processes
-must be given.
-"""
+"""Hydra's launchers: what each means for measuring, and what its processes need."""
 
 import copy
 import os
@@ -32,9 +30,7 @@ _NAMES = {
 
 @dataclass(frozen=True)
 class Launching:
-    """How jobs are started. `remote`: on nodes whose devices and environments are not this
-    machine's.
-    """
+    """How jobs are started. remote: on nodes with their own devices and environments."""
 
     name: str
     remote: bool
@@ -47,7 +43,7 @@ class Launching:
 
 
 def launching(config: "DictConfig") -> Launching:
-    """What the composed hydra/launcher is. ConfigError where its package is missing."""
+    """What the composed hydra/launcher is. ConfigError if its package is missing."""
     launcher = config.hydra.launcher
     name = _NAMES.get(str(launcher.get("_target_", "")).rsplit(".", 1)[-1], "other")
     if name == "basic":
@@ -71,9 +67,7 @@ def _ray_tasks(ray: Any) -> int:
 
 
 def refuse_crowding(how: Launching, cells: list[Cell], sharing: bool) -> None:
-    """ConfigError where jobs would be measured side by side on one device without
-    `allow_sharing`.
-    """
+    """Raise ConfigError if jobs would be measured at once on one device without allow_sharing."""
     if how.parallel is None or sharing:
         return
     found = {name for cell in cells if (name := _lock_name(cell)) is not None}
@@ -106,16 +100,15 @@ def queue_name(record: SweepRecord) -> str:
 
 
 def without_address(overrides: Sequence[str]) -> list[str]:
-    """Overrides without the store's address: a job opens no store, and launchers write them to
-    disk.
+    """Overrides without the store's address.
+
+    A job does not open the store, and launchers write overrides to disk.
     """
     return [text for text in overrides if text.lstrip("+").partition("=")[0] != "tracking.uri"]
 
 
 def _forget_address(config: "DictConfig") -> None:
-    """Take the store's address out of what a launcher pickles: this configuration, Hydra's own
-    copy.
-    """
+    """Remove the store's address from what a launcher pickles: `config` and Hydra's own copy."""
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import open_dict
 

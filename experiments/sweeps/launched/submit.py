@@ -1,6 +1,4 @@
-"""Runs that a launcher makes in other processes: submitted in block order, followed, and none lost
-with another.
-"""
+"""Runs in a launcher's processes: submitted in block order, followed, resubmitted if lost."""
 
 import logging
 import subprocess
@@ -87,25 +85,23 @@ class Launch:
         switch = ["fail_fast=true"] if fail_fast else []
         id_ = self._record.id
         overrides = [kinds.without_address(job.overrides(id_)) + switch for job in jobs]
-        # A cluster without accounting is no news; the level is set again by the package itself.
+        # submitit warns of a cluster without accounting, and sets its logger's level itself.
         logging.getLogger("submitit").addFilter(_only_errors)
         try:
             launcher: Launcher = kinds.make(self._request, self._record)
             if self._how.name == "slurm":
                 return self._launch_beside_queue(launcher, overrides)
             return None, list(launcher.launch(overrides, initial_job_idx=0))
-        except (
-            Exception
-        ) as error:  # each launcher has its own: a pool that broke, a scheduler that refused
+        # Launchers raise their own errors: a pool that broke, a scheduler that refused.
+        except Exception as error:
             return f"{type(error).__name__}: {brief(error)}", []
 
     def _launch_beside_queue(
         self, launcher: "Launcher", overrides: list[list[str]]
     ) -> tuple[str | None, list[Any]]:
-        """Launch, and watch the queue as well: a job that was killed hard leaves nothing to wait
-        for.
+        """Launch, and watch the queue as well: a job that was killed hard never returns a result.
 
-        Where a cluster keeps no accounts, the launcher would wait for its result for ever.
+        On a cluster without accounting the launcher would wait for its result forever.
         """
         answers: list[Any] = []
         errors: list[Exception] = []
@@ -132,9 +128,7 @@ class Launch:
         return None, answers
 
     def _unwatched(self, job: Job, answer: Any, watcher: Watcher) -> None:
-        """A job that ended without a journal: it failed before its run began, or was left after a
-        fail_fast.
-        """
+        """Record a job without a journal: it failed before its run, or fail_fast left it out."""
         if job.key in watcher.ended:
             return
         try:
@@ -153,8 +147,7 @@ class Launch:
         self._on_end(job, result)
 
     def _wait_for_queue(self) -> bool:
-        """Jobs of this sweep that an earlier, killed process submitted go on; wait until none is
-        queued.
+        """Wait for the jobs that an earlier, killed process of this sweep has queued.
 
         Whether there were any.
         """
@@ -176,13 +169,13 @@ class Launch:
 
 
 def _queued(name: str) -> int | None:
-    """Jobs of that name which wait or run; None where the scheduler does not answer."""
+    """Jobs of that name which wait or run; None if the scheduler does not answer."""
     listed = _slurm("squeue", "--noheader", "--array", "--name", name, "--format", "%i")
     return None if listed is None else len(listed.split())
 
 
 def _slurm(*command: str) -> str | None:
-    """A Slurm command's output; None where it does not answer."""
+    """A Slurm command's output; None if it does not answer."""
     try:
         return subprocess.run(
             command, capture_output=True, text=True, timeout=60, check=True

@@ -1,6 +1,4 @@
-"""One job of a launcher: compose, run, leave the result in the journal. The submitting side brings
-it in.
-"""
+"""One job of a launcher: compose, run, leave the result in the journal for the submitter."""
 
 import os
 import warnings
@@ -18,8 +16,9 @@ LEFT = "left"
 
 
 def measure(config: Any) -> dict[str, str | None]:
-    """Hydra's task function. Returns the end state; what is left after a fail_fast has the state
-    "left".
+    """Hydra's task function; returns the run's end state.
+
+    The state is "left" for a job that a fail_fast stopped before it began.
     """
     from experiments.config.compose import typed
     from experiments.config.schema import SweepRunConfig

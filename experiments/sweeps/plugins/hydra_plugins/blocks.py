@@ -1,5 +1,4 @@
-"""Hydra looks for sweepers in the namespace package hydra_plugins alone; what this one does is in
-experiments.sweeps.
+"""The sweeper's plugin: Hydra looks for it here; what it does is in experiments.sweeps.
 
 This folder's parent is on sys.path while a sweep runs. There is no __init__.py, so that the
 launchers' packages of the same namespace stay visible.
