@@ -25,30 +25,32 @@ def run(work: Sequence[Callable[[], None]], lanes: int, stop: Callable[[], None]
     failures: list[BaseException] = []
     interrupted = threading.Event()
 
-    def carry_out() -> None:
-        while not interrupted.is_set():
-            try:
-                piece = left.get_nowait()
-            except queue.Empty:
-                return
-            try:
-                piece()
-            except BaseException as error:
-                failures.append(error)
+    def carry_out(done: threading.Event) -> None:
+        try:
+            while not interrupted.is_set():
+                try:
+                    left.get_nowait()()
+                except queue.Empty:
+                    return
+                except BaseException as error:
+                    failures.append(error)
+        finally:
+            done.set()
 
     # Daemons, so that a piece that cannot be stopped does not keep an interrupted process alive.
-    threads = [threading.Thread(target=carry_out, daemon=True) for _ in range(lanes)]
-    for thread in threads:
-        thread.start()
+    # Events instead of join: Python 3.11 takes a thread for ended if Ctrl-C comes during its join.
+    ended = [threading.Event() for _ in range(lanes)]
+    for done in ended:
+        threading.Thread(target=carry_out, args=(done,), daemon=True).start()
     try:
-        while any(thread.is_alive() for thread in threads):
-            for thread in threads:
-                thread.join(_JOIN_SECONDS)
+        for done in ended:
+            while not done.wait(_JOIN_SECONDS):
+                pass
     except KeyboardInterrupt:
         interrupted.set()
         stop()
-        for thread in threads:
-            thread.join(_LAST_SECONDS)
+        for done in ended:
+            done.wait(_LAST_SECONDS)
         raise
     if failures:
         raise failures[0]
