@@ -11,6 +11,7 @@ from experiments.errors import DONE, FAILED_RUN, INTERRUPTED, UserError
 from experiments.runs.prepare import prepare
 from experiments.runs.record import RunRecord
 from experiments.runs.supervise import End, supervise
+from experiments.system import signals
 from experiments.system.locks import device_lock
 from experiments.tracking.connection import Connection
 from experiments.tracking.store import Store
@@ -77,9 +78,11 @@ def _contained(record: RunRecord, view: View, store: Store | None, known: UserEr
 
 
 def _measure(record: RunRecord, view: View) -> End:
+    signals.heed()
     ready = prepare(record.config, view.note)
     if ready.data.warning:
         view.warn(ready.data.warning)
     record.prepared(ready)
+    signals.heed()
     with device_lock(ready.device.lock_name, record.config.allow_sharing, view.note) as shared:
         return supervise(ready, record, view, shared)

@@ -16,6 +16,7 @@ from experiments.sweeps.progress import Progress, RunView
 from experiments.sweeps.records import SweepRecord, claim_cell
 from experiments.sweeps.results import Result
 from experiments.sweeps.survey import Prospect
+from experiments.system import signals
 from experiments.tracking.store import Store
 
 
@@ -44,6 +45,7 @@ class Runner:
         """Run all jobs. KeyboardInterrupt passes through once its run is closed as killed."""
         queue, postponed = deque(jobs), set()
         while queue:
+            signals.heed()
             job = queue.popleft()
             wait = job.key in postponed
             if wait:

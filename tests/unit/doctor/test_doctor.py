@@ -17,8 +17,9 @@ from experiments.doctor import machine, project
 from experiments.doctor.checks import survey
 from experiments.doctor.render import show
 from experiments.doctor.section import MISSING, OK, OPTIONAL, STALE, Row, Section
-from experiments.environments import install
+from experiments.environments import ensure, install
 from experiments.environments import interpreters as pythons
+from experiments.errors import NotInstalled
 from experiments.system.files import size
 from tests.support.journals import complete_journal
 
@@ -157,6 +158,18 @@ def test_interpreter_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert machine.interpreters("").broken == []
     monkeypatch.setattr(install, "conda_program", lambda: Path("/opt/conda"))
     assert row(machine.interpreters("3.6"), "Python 3.6").state == OK
+
+
+@pytest.mark.parametrize(("name", "minor"), [("theano", "3.6"), ("jax", "3.11")])
+def test_a_build_gives_the_same_hint(
+    place: Path, name: str, minor: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pythons, "find", lambda minor: None)
+    monkeypatch.setattr(install, "conda_program", lambda: None)
+    fix = row(machine.interpreters(minor), f"Python {minor}").fix
+    with pytest.raises(NotInstalled) as refusal:
+        ensure(members.backends()[name], "cpu", lambda _: None)
+    assert f"install it with `{fix}`" in str(refusal.value)
 
 
 def test_disk_that_is_full_or_closed(monkeypatch: pytest.MonkeyPatch) -> None:
