@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from analysis.compare import statistics
 from analysis.compare.conditions import PLACE
+from analysis.compare.finite import Floats, finite
 from analysis.compare.marks import DIVERGED, DOUBTFUL, FLAGGED, MISSING, UNSOUND
 from analysis.compare.measures import STEADY, THROUGHPUT, Measure
 from analysis.store.frame import TERMINAL
@@ -75,7 +76,7 @@ class Sample:
 
     runs: Runs
     index: Positions
-    _values: dict[str, statistics.Floats] = field(default_factory=dict)
+    _values: dict[str, Floats] = field(default_factory=dict)
     _notes: dict[bool, tuple[str, ...]] = field(default_factory=dict)
 
     def _of(self, column: str) -> npt.NDArray[Any]:
@@ -122,7 +123,7 @@ class Sample:
         finished = np.setdiff1d(self._where(names.FINISHED), self.doubts)
         return len(finished) > 0 and len(finished) > len(self._where(names.DIVERGED))
 
-    def values(self, measure: Measure) -> statistics.Floats:
+    def values(self, measure: Measure) -> Floats:
         """The counted runs' figures in the measure's unit; what is missing or no number is left
         out.
         """
@@ -133,10 +134,10 @@ class Sample:
                 if len(self.counted)
                 else np.empty(0)
             )
-            self._values[measure.column] = statistics.finite(raw)
+            self._values[measure.column] = finite(raw)
         return self._values[measure.column] * measure.scale
 
-    def epochs(self, measure: Measure) -> list[statistics.Floats] | None:
+    def epochs(self, measure: Measure) -> list[Floats] | None:
         """The same of each counted run's steady epochs, for a time or rate of training; None where
         one is not known.
         """
@@ -183,7 +184,7 @@ class Sample:
 
     def resolution(self) -> float | None:
         """The step that published times are rounded to."""
-        known = statistics.finite(self._of("resolution_seconds"))
+        known = finite(self._of("resolution_seconds"))
         return float(known.max()) if len(known) else None
 
     def marks(self, speed: bool) -> str:
@@ -228,7 +229,7 @@ class Sample:
     def absent(self, measure: Measure) -> str:
         """The mark where no figure stands: "failed", ">60 s", "n/a (…)", or "–"."""
         if len(self.counted):
-            epochs = statistics.finite(self._of("epochs"))
+            epochs = finite(self._of("epochs"))
             if measure.column.startswith("steady") and len(epochs) and epochs.max() < 2:
                 return "n/a (one epoch)"
             return MISSING
@@ -258,7 +259,7 @@ def compared_to(sample: Sample, base: Sample, measure: Measure) -> statistics.Co
     )
 
 
-def seconds_of(text: Any) -> statistics.Floats:
+def seconds_of(text: Any) -> Floats:
     """The numbers in a space-separated list; empty where it is missing or no list of positive
     numbers.
     """

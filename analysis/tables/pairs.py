@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.compare import conditions, statistics
+from analysis.compare.finite import Floats, finite
 from analysis.compare.measures import HIGHER, MEAN_EPOCH, STEADY, WIDE, Measure, quality
 from analysis.compare.samples import Runs, Sample, compared_to
 from analysis.numbers import significant
@@ -210,9 +211,7 @@ def _name(key: tuple[str, ...], keys: list[str]) -> str:
 
 
 def _pair(cell: str, a: Sample, b: Sample, measure: Measure) -> Pair:
-    values = [
-        sample.values(measure) if sample.valid else statistics.finite([]) for sample in (a, b)
-    ]
+    values = [sample.values(measure) if sample.valid else finite([]) for sample in (a, b)]
     compared = (
         compared_to(b, a, measure)
         if a.valid and b.valid
@@ -238,7 +237,7 @@ def _known(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _verdict(values: list[statistics.Floats], verdict: str, measure: Measure) -> str:
+def _verdict(values: list[Floats], verdict: str, measure: Measure) -> str:
     if not len(values[0]) or not len(values[1]):
         return BROKEN
     better = statistics.HIGHER if measure.better == HIGHER else statistics.LOWER

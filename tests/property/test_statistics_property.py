@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from analysis.compare import statistics
+from analysis.compare import bootstrap, statistics
 from analysis.numbers import decimals, significant
 
 settings.register_profile("analysis", deadline=None, max_examples=150)
@@ -101,7 +101,7 @@ def test_means_over_tasks_only_use_complete_tasks(ratios: dict[str, dict[str, fl
 
 @given(st.lists(times, min_size=6, max_size=20))
 def test_bootstrap_medians_are_values_or_means_of_two(values: list[float]) -> None:
-    draws = statistics.bootstrap_medians(np.asarray(values), np.random.default_rng(0), 200)
+    draws = bootstrap.bootstrap_medians(np.asarray(values), np.random.default_rng(0), 200)
     possible = {(a + b) / 2 for a in values for b in values}
     assert all(
         any(math.isclose(draw, one, rel_tol=1e-12) for one in possible) for draw in draws[:20]

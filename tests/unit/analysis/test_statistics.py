@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.compare import statistics
+from analysis.compare import bootstrap, statistics
 from analysis.compare.statistics import (
     HIGHER,
     LOWER,
@@ -59,7 +59,7 @@ def test_bootstrap_of_the_median_is_that_of_scipy(count: int) -> None:
 @pytest.mark.parametrize("count", [6, 9])
 def test_bootstrap_medians_are_distributed_as_medians_of_resamples(count: int) -> None:
     values = RNG(2).normal(0, 1, count)
-    quick = statistics.bootstrap_medians(values, RNG(3), 40_000)
+    quick = bootstrap.bootstrap_medians(values, RNG(3), 40_000)
     slow = np.median(RNG(4).choice(values, (40_000, count)), axis=1)
     for point in np.unique(slow):  # both are discrete: their steps must have the same height
         assert np.mean(quick <= point + 1e-12) == pytest.approx(
@@ -158,7 +158,7 @@ def test_epochs_spread_the_hierarchical_interval_and_nothing_else_does() -> None
     quiet = [np.full(5, 1.0 + 0.001 * run) for run in range(6)]
     noisy = [group + rng.normal(0, 0.05, 5) for group in quiet]
     spreads = [
-        np.ptp(np.quantile(statistics.hierarchical_medians(groups, RNG(1)), [0.025, 0.975]))
+        np.ptp(np.quantile(bootstrap.hierarchical_medians(groups, RNG(1)), [0.025, 0.975]))
         for groups in (quiet, noisy)
     ]
     assert spreads[0] < 0.006
@@ -171,7 +171,7 @@ def test_hierarchical_draws_are_those_of_drawing_runs_and_then_epochs() -> None:
     for _ in range(4000):
         runs = [groups[place] for place in rng.integers(0, 4, 4)]
         plain.append(np.median([np.median(rng.choice(run, len(run))) for run in runs]))
-    drawn = statistics.hierarchical_medians(groups, RNG(6), 4000)
+    drawn = bootstrap.hierarchical_medians(groups, RNG(6), 4000)
     assert stats.ks_2samp(plain, drawn).pvalue > 0.001
 
 
