@@ -188,3 +188,34 @@ def test_a_fault_without_a_place_is_a_crash(tmp_path: Path) -> None:
     """A misspelt layer must not pass for a check that found nothing."""
     status, verdict, _ = check("torch", tmp_path, "--fault", "layer:conv3d")
     assert status == CRASHED and verdict["sound"] is False and "layer:conv3d" in verdict["error"]
+
+
+def test_theano_knows_the_processor_and_takes_the_precompiled_headers(tmp_path: Path) -> None:
+    named = interpreter("theano")
+    config = composed("backend=theano", *([f"backend.python={named}"] if named else [])).backend
+    env = ensure(config, "cpu", print)
+    ask = (
+        "import json, theano; from theano.gof.cmodule import GCC_compiler as g;"
+        "print(json.dumps([theano.config.cxx, g.compile_args()]))"
+    )
+    told = subprocess.run(
+        [env.python, "-c", ask],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=worker_variables(env, config, 1, "cpu"),
+    ).stdout
+    compiler, flags = json.loads(told.splitlines()[-1])
+    assert any(flag.startswith("-march=") for flag in flags)
+    source = tmp_path / "mod.cpp"
+    source.write_text("int one() { return 1; }\n")
+    # As theano.gof.cmodule.GCC_compiler.compile_str calls it.
+    command = [compiler, "-shared", "-g", "-O3", "-fno-math-errno", *flags, "-fvisibility=hidden"]
+    printed = subprocess.run(
+        [*command, "-H", "-o", tmp_path / "mod.so", source],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stderr
+    # "!" is a precompiled header that was taken, "x" one that was not.
+    assert re.match(r"! .*theano_headers\.h\.gch", printed), printed

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from experiments.environments.fixes import FixError, Target, capture
+from experiments.environments.fixes.theano_compiler import compiler
 from experiments.environments.install import uv_settings
 from experiments.environments.interpreters import uv_program
 
@@ -27,14 +28,14 @@ _HEADER = (
 def require(target: Target) -> None:
     """A C++ compiler, nm, a known processor, and a cache whose path fits into Theano's flags."""
     _refuse_awkward_path(target.folder)
-    _compiler()
+    compiler()
     _nm()
     _jump()
 
 
 def apply(target: Target) -> None:
     """Fetch OpenBLAS into the fix's folder and compile the shim beside it."""
-    compiler, jump = _compiler(), _jump()
+    program, jump = compiler(), _jump()
     if capture([target.python, "-c", _HEADER], target).strip() != "True":
         raise FixError(
             f"{target.python} has no Python.h, which Theano compiles against; "
@@ -52,7 +53,7 @@ def apply(target: Target) -> None:
     run_path = f"-Wl,-rpath,{library.parent}"
     capture(
         [
-            *(compiler, "-shared", "-fPIC", "-O1", f"-Wl,-soname,{_SHIM}", "-o", unfinished),
+            *(program, "-shared", "-fPIC", "-O1", f"-Wl,-soname,{_SHIM}", "-o", unfinished),
             *("-x", "c", source, "-x", "none", library, run_path),
         ],
         target,
@@ -61,12 +62,11 @@ def apply(target: Target) -> None:
 
 
 def variables(target: Target) -> dict[str, str]:
-    """THEANO_FLAGS: float32, device, compiler, the folder of compiled functions, and the BLAS."""
+    """THEANO_FLAGS: float32, device, the folder of compiled functions, and the BLAS."""
     _refuse_awkward_path(target.compiled)
     flags = [
         "floatX=float32",
         f"device={'cuda' if target.kind == 'gpu' else 'cpu'}",
-        f"cxx={_compiler()}",
         f"base_compiledir={target.compiled}",
         "openmp=False",
         f"blas.ldflags=-L{target.folder} -lopenblas_plain -Wl\\,-rpath\\,{target.folder}",
@@ -80,17 +80,6 @@ def _refuse_awkward_path(path: Path) -> None:
             f"Theano's flags allow no blank or comma in a path: {path}; "
             "set KBB_CACHE to another folder"
         )
-
-
-def _compiler() -> str:
-    for name in ("g++", "c++", "clang++"):
-        found = shutil.which(name)
-        if found:
-            return found
-    raise FixError(
-        "no C++ compiler found (g++, c++, clang++); Theano compiles its functions with it: "
-        "install g++"
-    )
 
 
 def _nm() -> str:

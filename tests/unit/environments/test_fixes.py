@@ -4,12 +4,13 @@ import ctypes
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
 
 from experiments.environments import fixes
-from experiments.environments.fixes import FixError, Target, cntk_mpi
+from experiments.environments.fixes import FixError, Target, cntk_mpi, theano_compiler
 from experiments.errors import ConfigError
 from tests.support.environment_files import script
 
@@ -99,7 +100,8 @@ def test_missing_cntk_is_told(tmp_path: Path) -> None:
 def test_fixes_are_found_by_name_and_the_choices_told() -> None:
     assert fixes.find("theano_blas").OPENBLAS.startswith("scipy-openblas32==")
     with pytest.raises(
-        ConfigError, match="there is no fix 'nope'; choose from cntk_mpi, theano_blas"
+        ConfigError,
+        match="there is no fix 'nope'; choose from cntk_mpi, theano_blas, theano_compiler",
     ):
         fixes.find("nope")
 
@@ -114,3 +116,64 @@ def test_step_that_fails_is_told_by_its_last_line(tmp_path: Path) -> None:
     )
     with pytest.raises(FixError, match="cc: fatal error: no input files"):
         fixes.capture([failing], target(tmp_path, owned=True))
+
+
+THEANO = """
+class GCC_compiler:
+    @staticmethod
+    def compile_args():
+        return ["-msse4.2", "-DNPY_NO_DEPRECATED_API=1", "-fPIC"]
+"""
+
+
+def compile_by(fix: Target, folder: Path, *flags: str) -> str:
+    """What the compiler that Theano is told of prints as it compiles a module of one line."""
+    settings = Path(theano_compiler.variables(fix)["THEANORC"]).read_text().splitlines()
+    assert settings[0] == "[global]"
+    module = folder / "mod.cpp"
+    module.write_text("#include <Python.h>\nPyObject *none() { return Py_None; }\n")
+    include = sysconfig.get_paths()["include"]
+    command = [settings[1].removeprefix("cxx = "), "-shared", "-g", "-O3", "-fno-math-errno"]
+    command += [
+        *flags,
+        "-DNPY_NO_DEPRECATED_API=1",
+        "-fPIC",
+        f"-I{include}",
+        "-fvisibility=hidden",
+        "-H",
+    ]
+    product = folder / "mod.so"
+    product.unlink(missing_ok=True)
+    done = subprocess.run(
+        [*command, "-o", product, module], capture_output=True, text=True, check=True
+    )
+    assert product.exists()
+    return done.stderr
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="no g++ on this machine")
+def test_theano_compiles_with_precompiled_headers_where_the_flags_agree(tmp_path: Path) -> None:
+    package = tmp_path / "packages" / "theano" / "gof"
+    package.mkdir(parents=True)
+    (package.parent / "__init__.py").touch()
+    (package / "__init__.py").touch()
+    (package / "cmodule.py").write_text(THEANO)
+    fix = target(tmp_path, owned=True)
+    theano_compiler.apply(fix)
+    precompiled = f"! {fix.folder}/theano_headers.h.gch"
+    assert precompiled in compile_by(fix, tmp_path, "-msse4.2")
+    other = compile_by(fix, tmp_path, "-mno-sse4.2")
+    assert precompiled not in other
+    assert other.startswith("x ")  # refused; the header itself was read, or there were no module
+
+
+def test_a_compiler_that_is_not_gnu_s_is_called_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = script(tmp_path / "g++", "echo clang version 14.0.6")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    fix = target(tmp_path, owned=True)
+    theano_compiler.apply(fix)
+    assert Path(theano_compiler.variables(fix)["THEANORC"]).read_text() == (
+        f"[global]\ncxx = {other}\n"
+    )

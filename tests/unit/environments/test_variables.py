@@ -11,7 +11,7 @@ from experiments.environments import (
     compiled_functions,
     worker_variables,
 )
-from experiments.environments.fixes import FixError, Target, theano_blas
+from experiments.environments.fixes import FixError, Target, theano_blas, theano_compiler
 from experiments.errors import NotInstalled
 from tests.support.environment_files import backend
 
@@ -130,7 +130,7 @@ def theano_target(folder: Path, kind: str = "cpu") -> Target:
 
 def test_theano_flags(tmp_path: Path) -> None:
     flags = theano_blas.variables(theano_target(tmp_path))["THEANO_FLAGS"]
-    assert flags.startswith("floatX=float32,device=cpu,cxx=/")
+    assert flags.startswith("floatX=float32,device=cpu,base_compiledir=")
     assert f"base_compiledir={tmp_path}/compiled/theano-1,openmp=False" in flags
     assert flags.endswith(rf"-lopenblas_plain -Wl\,-rpath\,{tmp_path}/blas")
     assert "device=cuda," in theano_blas.variables(theano_target(tmp_path, "gpu"))["THEANO_FLAGS"]
@@ -144,8 +144,9 @@ def test_theano_cannot_live_in_an_awkward_folder(tmp_path: Path, name: str) -> N
 
 def test_theano_needs_a_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(FixError, match=r"no C\+\+ compiler found"):
-        theano_blas.variables(theano_target(tmp_path))
+    for ask in (theano_blas.require, theano_compiler.require, theano_compiler.variables):
+        with pytest.raises(FixError, match=r"no C\+\+ compiler found"):
+            ask(theano_target(tmp_path))
 
 
 def test_compile_cache_is_cold_until_something_is_compiled(
