@@ -106,7 +106,8 @@ def with_venv(interpreter: Interpreter, specification: Specification, step: Step
     """Create a venv and fill it with the pins.
 
     uv does not support old interpreters. Those are filled by their pip with --no-deps, since its
-    resolver does not understand today's metadata; their list of pins is complete.
+    resolver does not understand today's metadata; their list of pins is complete. Neither compiles
+    bytecode: of thousands of modules the engine's check, before any run, compiles those in use.
     """
     python = step.prefix / "bin" / "python"
     uv = None if specification.legacy else uv_program()
@@ -115,17 +116,9 @@ def with_venv(interpreter: Interpreter, specification: Specification, step: Step
     requirements = step.log.parent / "requirements.txt"
     requirements.write_text("".join(f"{pin}\n" for pin in specification.pins), encoding="utf-8")
     if uv is not None:
-        command: list[str | Path] = [
-            uv,
-            "pip",
-            "install",
-            "--python",
-            python,
-            "--compile-bytecode",
-            *uv_settings(),
-        ]
+        command: list[str | Path] = [uv, "pip", "install", "--python", python, *uv_settings()]
     else:
-        command = [python, "-m", "pip", "install"]
+        command = [python, "-m", "pip", "install", "--no-compile"]
         if os.environ.get("PIP_NO_CACHE_DIR"):
             command.append("--no-cache-dir")  # as a variable it crashes the pip of Python 3.6
         tools = specification.tools + tuple(
