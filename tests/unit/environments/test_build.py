@@ -11,7 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from experiments.environments import BuildError, ensure, freeze, installed, inventory
+from experiments.environments import (
+    BuildError,
+    ensure,
+    freeze,
+    installed,
+    inventory,
+    worker_variables,
+)
 from experiments.environments.build import lock_file, recipe_of
 from experiments.errors import NotInstalled
 from experiments.system import locks
@@ -95,8 +102,13 @@ def test_pins_are_installed_from_a_named_folder_of_wheels(
     )
     assert "tinywheel==1.5" in freeze(found).splitlines()
     assert freeze(found).startswith(f"# environment tiny {found.key}")
+    subprocess.run(
+        [found.python, "-c", "import tinywheel"],
+        check=True,
+        env=worker_variables(found, backend(environment_file(tmp_path)), 1, "cpu"),
+    )
     compiled = list((found.python.parent.parent / "lib").rglob("tinywheel.*.pyc"))
-    assert compiled, "bytecode is compiled with the environment, or every worker would do it"
+    assert compiled, "the first worker keeps its bytecode, or every worker would compile it"
 
 
 def test_build_that_was_cut_off_is_built_again(tmp_path: Path) -> None:
