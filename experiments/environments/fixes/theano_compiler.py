@@ -38,15 +38,17 @@ def require(_: Target) -> None:
 
 
 def apply(target: Target) -> None:
-    """Compile the header with the flags that Theano uses on this processor, and write the script.
+    """Write Theano's settings: the script as compiler, or where it cannot be made, the compiler.
 
-    A compiler that is not GNU's is called as it is.
+    Headers save time alone, so what goes wrong with them is logged and ends no build.
     """
     found = compiler()
-    if "Free Software Foundation" in capture([found, "--version"], target):
+    try:
+        if "Free Software Foundation" not in capture([found, "--version"], target):
+            raise FixError(f"{found} is not GNU's")
         found = _with_headers(found, target)
-    else:
-        target.log(f"{found} is not GNU's: Theano compiles without precompiled headers")
+    except FixError as error:
+        target.log(f"{error}: Theano compiles without precompiled headers")
     _settings(target).write_text(f"[global]\ncxx = {found}\n", encoding="utf-8")
 
 

@@ -167,12 +167,13 @@ def test_theano_compiles_with_precompiled_headers_where_the_flags_agree(tmp_path
     assert other.startswith("x ")  # refused; the header itself was read, or there were no module
 
 
-def test_a_compiler_that_is_not_gnu_s_is_called_as_it_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("version", ["clang version 14.0.6", "Free Software Foundation"])
+def test_without_headers_the_compiler_is_called_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str
 ) -> None:
-    other = script(tmp_path / "g++", "echo clang version 14.0.6")
+    other = script(tmp_path / "g++", f"echo {version}")
     monkeypatch.setenv("PATH", str(tmp_path))
-    fix = target(tmp_path, owned=True)
+    fix = target(tmp_path, owned=True)  # of a Python that has no Theano
     theano_compiler.apply(fix)
     assert Path(theano_compiler.variables(fix)["THEANORC"]).read_text() == (
         f"[global]\ncxx = {other}\n"
