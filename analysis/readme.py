@@ -1,4 +1,4 @@
-"""The results block of the README, written from committed results: table, plot, caption.
+"""The results block of the README, from committed results: a sentence, table, plot, caption.
 
 The block stands between two markers; everything outside of them is left as it is.
 """
@@ -14,6 +14,7 @@ from analysis.store.journals import frame_of
 from analysis.store.select import Choice
 from analysis.tables.answer import MEAN, Answer, answers_of
 from analysis.tables.model import Cell
+from analysis.titles import listed
 from experiments.errors import ConfigError, DataError, FailedRun
 from experiments.sharing.pack import MACHINE, read
 from experiments.system.paths import project_root, write_whole
@@ -100,7 +101,23 @@ def _block(answer: Answer, results: Path, root: Path) -> str:
         f'<img src="{light}" alt="A dot for every run: seconds per training epoch, by network and '
         f'backend" width="760"></picture>'
     )
-    return "\n".join(["", *lines, "", picture, "", *_caption(answer, results, where), ""])
+    caption = _caption(answer, results, where)
+    return "\n".join(["", fastest(answer), "", *lines, "", picture, "", *caption, ""])
+
+
+def fastest(answer: Answer) -> str:
+    """The answer in a sentence: which backend is fastest on which networks, ties together."""
+    networks: dict[str, list[str]] = {}
+    for row, cells in zip(answer.speed.rows, answer.speed.cells, strict=True):
+        columns = zip(answer.speed.columns, cells, strict=True)
+        best = [column.label.partition(" (")[0] for column, cell in columns if cell.bold]
+        if best and row.key != MEAN:
+            networks.setdefault(listed(best), []).append(row.label)
+    groups = [
+        f"{'no difference shown between ' if ' and ' in best else ''}**{best}** ({', '.join(rows)})"
+        for best, rows in sorted(networks.items(), key=lambda group: " and " in group[0])
+    ]
+    return f"Fastest here: {'; '.join(groups)}." if groups else "No run counts yet."
 
 
 def _cell(cell: Cell) -> str:

@@ -1,5 +1,7 @@
 """How tasks, backends and columns are called and ordered in what people read."""
 
+from collections.abc import Sequence
+
 from experiments.config import members
 
 # 2017's order first; a member of conf/ that is not named here follows in alphabetical order.
@@ -33,3 +35,8 @@ def short_device(name: str) -> str:
 def counted(count: int, noun: str) -> str:
     """ "1 run", "2 runs"."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def listed(words: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c"; at least one word."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

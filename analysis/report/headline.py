@@ -14,7 +14,7 @@ from analysis.numbers import significant
 from analysis.report import links
 from analysis.report.finding import OVERALL, Finding
 from analysis.report.page import Answer, Sentence, SentenceGroup, Verdict
-from analysis.titles import backend_title, counted, task_title
+from analysis.titles import backend_title, counted, listed, task_title
 from experiments import names
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _speed(valid: Sequence[Member]) -> str:
     tied = [backend_title(one.backend) for one in valid[1:] if against(one, best).verdict == TIE]
     text = f"{name} is fastest, {time}"
     if tied:
-        text = f"no difference could be shown between {_listed([name, *tied])}; {name} takes {time}"
+        text = f"no difference could be shown between {listed([name, *tied])}; {name} takes {time}"
     behind = next((one for one in valid[1:] if against(one, best).verdict == HIGHER), None)
     if behind is None:
         return text + "."
@@ -100,10 +100,6 @@ def _short(value: float, digits: int = 3) -> str:
 def _times(ratio: float) -> str:
     """Two significant digits, three below 1.5, where two would hide what is claimed."""
     return f"{_short(ratio, 3 if ratio < 1.5 else 2)}×"
-
-
-def _listed(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def _trust(valid: Sequence[Member], runs: "pd.DataFrame") -> str:

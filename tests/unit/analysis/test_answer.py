@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from analysis.readme import fastest
 from analysis.store.read import read
 from analysis.store.select import Choice
 from analysis.tables.answer import MEAN, Answer, answers, answers_by_device, document
@@ -259,3 +260,29 @@ def test_a_hostile_reason_stays_one_short_line(answer: Callable[..., list[Answer
     shown = text([found])
     assert "\x1b" not in shown
     assert max(map(len, shown.splitlines())) <= 100
+
+
+def test_the_sentence_names_the_fastest_and_puts_ties_last(
+    answer: Callable[..., list[Answer]],
+) -> None:
+    (found,) = answer(
+        [
+            *five("tensorflow", 1.0, "text_gen", noise=0.02),
+            *five("jax", 1.001, "text_gen", noise=0.02),
+            *five("tensorflow", 2.0, "mnist_mlp"),
+            *five("jax", 1.0, "mnist_mlp"),
+            *five("tensorflow", 2.0, "mnist_cnn"),
+            *five("jax", 1.0, "mnist_cnn"),
+        ]
+    )
+    assert fastest(found) == (
+        "Fastest here: **JAX** (MLP on MNIST, CNN on MNIST); no difference shown between "
+        "**TensorFlow and JAX** (Text generation via LSTM)."
+    )
+
+
+def test_the_sentence_does_not_claim_anything_for_failed_runs(
+    answer: Callable[..., list[Answer]],
+) -> None:
+    (found,) = answer([run(backend="jax", state=names.NOT_INSTALLED)])
+    assert fastest(found) == "No run counts yet."
