@@ -69,9 +69,9 @@ rows, how = len(reading.frame), reading.how
 def make_store(path: Path, count: int) -> None:
     """A store of `count` runs: six tasks, six backends, five repetitions, two devices."""
     sys.path.insert(0, str(ROOT))
-    from tests.support import planted
+    from tests.support import planted, planted_store
 
-    planted.create(path)
+    planted_store.create(path)
     runs: list[planted.Planted] = []
     sweep = 0
     while len(runs) < count:
@@ -80,7 +80,7 @@ def make_store(path: Path, count: int) -> None:
         sweep += 1
     for number, one in enumerate(runs):
         one.start_time = planted.START + 500 * number
-    planted.write(path, runs[:count])
+    planted_store.write(path, runs[:count])
 
 
 def change_store(path: Path, uri: str) -> None:
@@ -88,13 +88,13 @@ def change_store(path: Path, uri: str) -> None:
     sys.path.insert(0, str(ROOT))
     from analysis.store.read import read
     from experiments.tracking.store import open_client
-    from tests.support import planted
+    from tests.support import planted, planted_store
 
     ids = list(read(uri).frame["run_id"])
     client = open_client(uri)
     client.delete_run(ids[len(ids) // 3])
     client.set_tag(ids[len(ids) // 2], "state", "diverged")
-    planted.write(
+    planted_store.write(
         path, planted.grid(repetitions=1, sweep="late", start_time=planted.START + 10**10)
     )
 

@@ -91,24 +91,24 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An MLflow store with the project's experiment and nothing in it; made once, copied by who
     writes to it.
     """
-    from tests.support import planted
+    from tests.support import planted_store
 
     path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    planted.create(path)
+    planted_store.create(path)
     return path
 
 
 @pytest.fixture
 def planted_store(tmp_path: Path, empty_store: Path) -> Callable[..., str]:
     """Make a store of planted runs; returns its address. Every call makes another file."""
-    from tests.support import planted
+    from tests.support import planted, planted_store
 
     numbers = itertools.count()
 
     def make(runs: Iterable[planted.Planted] = ()) -> str:
         path = tmp_path / f"planted-{next(numbers)}.db"
         shutil.copyfile(empty_store, path)
-        planted.write(path, runs)
+        planted_store.write(path, runs)
         return f"sqlite:///{path}"
 
     return make

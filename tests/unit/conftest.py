@@ -21,7 +21,8 @@ def kbb_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 # Seconds of processor time each: simulations, a real MLflow store, real data files. `make test`
 # runs them, `make test-unit` leaves them out so that it answers within a minute.
 HEAVY = {
-    *("analysis/test_cli.py", "analysis/test_store.py", "analysis/test_pairs.py"),
+    *("analysis/test_cli.py", "analysis/test_cli_refusals.py", "analysis/test_pairs.py"),
+    *("analysis/test_store.py", "analysis/test_cache.py", "analysis/test_views.py"),
     *("analysis/test_formats.py", "analysis/test_findings.py", "analysis/test_report.py"),
     *("analysis/test_statistics.py", "analysis/test_tables.py"),
     *("datasets/test_real.py", "datasets/test_synthetic.py", "tracking/test_tracking.py"),

@@ -114,13 +114,7 @@ def test_a_run_that_ended_early_does_not_hide_that_data_are_synthetic(
         data_source="synthetic",
         start_time=planted.START - 1000,
     )
-    for tag in (
-        names.TAG_PROTOCOL,
-        names.TAG_DEVICE_NAME,
-        names.TAG_DEVICE_KIND,
-        names.TAG_DATA_SOURCE,
-    ):
-        del early.tags[tag]
+    planted.unsettle(early)
     del early.params[names.PARAM_THREADS]
     runs = [early, *planted.grid(("mnist_mlp",), ("jax", "torch"), 3, data_source="synthetic")]
     text = page_of(planted_store(runs)).text
@@ -134,13 +128,7 @@ def test_ends_without_figures_are_gaps(planted_store: Make, kbb_cache: Path) -> 
     going.status = "RUNNING"
     del going.tags[names.TAG_STATE]
     nameless = run(backend="theano", state=names.NOT_INSTALLED)
-    for tag in (
-        names.TAG_PROTOCOL,
-        names.TAG_DEVICE_NAME,
-        names.TAG_DEVICE_KIND,
-        names.TAG_DATA_SOURCE,
-    ):
-        del nameless.tags[tag]
+    planted.unsettle(nameless)
     one_epoch = run(backend="tensorflow", epochs=1)
     for metric in [name for name in one_epoch.metrics if name.startswith("steady")]:
         del one_epoch.metrics[metric]

@@ -42,16 +42,7 @@ print("ready", found.key, flush=True)
 
 
 @pytest.fixture(autouse=True)
-def no_conda(monkeypatch: pytest.MonkeyPatch, kbb_cache: Path) -> None:
-    """Conda, where a machine has it, would be taken first; nothing is fetched."""
-    folders = [
-        f
-        for f in os.environ["PATH"].split(":")
-        if not any(Path(f, n).exists() for n in ("conda", "mamba"))
-    ]
-    monkeypatch.setenv("PATH", ":".join(folders))
-    for name in ("CONDA_EXE", "MAMBA_EXE"):
-        monkeypatch.delenv(name, raising=False)
+def nothing_is_fetched(monkeypatch: pytest.MonkeyPatch, no_conda: None) -> None:
     monkeypatch.setenv("UV_OFFLINE", "1")
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
 

@@ -1,6 +1,5 @@
 """python -m experiments env: what it understands, lists and removes."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -27,16 +26,7 @@ sys.exit(1)
 """
 
 
-@pytest.fixture(autouse=True)
-def no_conda(monkeypatch: pytest.MonkeyPatch, kbb_cache: Path) -> None:
-    folders = [
-        f
-        for f in os.environ["PATH"].split(":")
-        if not any(Path(f, n).exists() for n in ("conda", "mamba"))
-    ]
-    monkeypatch.setenv("PATH", ":".join(folders))
-    for name in ("CONDA_EXE", "MAMBA_EXE"):
-        monkeypatch.delenv(name, raising=False)
+pytestmark = pytest.mark.usefixtures("no_conda")
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,9 @@
 
 import json
 import math
-import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,29 +15,10 @@ from experiments.config.schema import TrackingConfig
 from experiments.errors import TrackingError, UserError
 from experiments.journal import journal
 from experiments.tracking import ingest as ingesting
-from experiments.tracking.ingest import in_use, ingest, ingest_files, pending, read_mark
+from experiments.tracking.ingest import in_use, ingest, pending, read_mark
 from experiments.tracking.recorder import Recorder
-from experiments.tracking.store import Store, address, brief, connect, redacted
+from experiments.tracking.store import Store, connect
 from tests.support.journals import EPOCHS, complete_journal
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A fresh store; MLflow takes seconds to create one."""
-    folder = tmp_path_factory.mktemp("store")
-    connect(TrackingConfig(name="sqlite", uri=f"sqlite:///{folder / 'mlflow.db'}"))
-    return folder / "mlflow.db"
-
-
-@pytest.fixture
-def store(template: Path, tmp_path: Path) -> Iterator[Store]:
-    """A copy of the fresh store, with its artifacts in the test's folder."""
-    shutil.copy(template, tmp_path / "mlflow.db")
-    database = sqlite3.connect(tmp_path / "mlflow.db")
-    database.execute("UPDATE experiments SET artifact_location = ?", (str(tmp_path / "artifacts"),))
-    database.commit()
-    database.close()
-    yield connect(TrackingConfig(name="sqlite", uri=f"sqlite:///{tmp_path / 'mlflow.db'}"))
 
 
 def rows(store: Store) -> dict[str, list[tuple[Any, ...]]]:
@@ -320,30 +300,6 @@ def test_lock_keeps_a_running_run_out_of_the_store(store: Store, tmp_path: Path)
     assert pending(tmp_path / "runs") == [] and pending(tmp_path / "nothing") == []
 
 
-def test_pending_oldest_first(tmp_path: Path) -> None:
-    paths = [complete_journal(tmp_path / name, identity=name) for name in ("b", "a", "c")]
-    for age, path in enumerate(paths):
-        os.utime(path, (1000 + age, 1000 + age))
-    assert pending(tmp_path) == paths
-
-
-def test_files_that_hold_no_run(
-    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    tracking = TrackingConfig(name="sqlite", uri=store.uri)
-    for number, text in enumerate((b"", b"nonsense\n", b'{"v":9}\n')):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        (folder / journal.FILE_NAME).write_bytes(text)
-    good = complete_journal(tmp_path / "good")
-    assert ingest_files([*sorted(tmp_path.glob(f"[0-9]/{journal.FILE_NAME}")), good], tracking) == 2
-    said = capsys.readouterr()
-    assert (
-        said.err.count("\n") == 3 and said.err.count("holds no run that this program can read") == 3
-    )
-    assert "3 epochs" in said.out
-
-
 def test_inactive_experiment_and_address_are_told_in_one_line(store: Store, tmp_path: Path) -> None:
     store.client.delete_experiment(store.experiment_id)
     with pytest.raises(TrackingError, match="was deleted") as refusal:
@@ -354,35 +310,3 @@ def test_inactive_experiment_and_address_are_told_in_one_line(store: Store, tmp_
         with pytest.raises(TrackingError, match="does not answer") as refusal:
             connect(TrackingConfig(name="sqlite", uri=uri))
         assert "\n" not in str(refusal.value)
-
-
-def test_addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert address("sqlite:///x.db") == f"sqlite:///{tmp_path}/x.db"
-    assert address("sqlite:////x.db") == "sqlite:////x.db" and address("http://h:1") == "http://h:1"
-    assert (
-        redacted("postgresql+psycopg2://user:se@cret@host/db")
-        == "postgresql+psycopg2://user:***@host/db"
-    )
-    assert redacted("http://127.0.0.1:5000") == "http://127.0.0.1:5000"
-    assert len(brief(ValueError("x" * 500))) <= 160 and brief(ValueError()) == "ValueError"
-
-
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        (
-            "(sqlite3.OperationalError) database is locked [SQL: INSERT INTO x] (Background on …)",
-            "database is locked",
-        ),
-        (
-            "(raised as a result of Query-invoked autoflush; consider …) "
-            "(sqlite3.OperationalError) attempt to write a readonly database\n[SQL: INSERT …]",
-            "attempt to write a readonly database",
-        ),
-        ("(psycopg2.OperationalError) connection refused", "connection refused"),
-        ("[Errno 30] Read-only file system: '/x'", "[Errno 30] Read-only file system: '/x'"),
-    ],
-)  # fmt: skip
-def test_errors_of_a_database_in_its_own_words(text: str, told: str) -> None:
-    assert brief(RuntimeError(text)) == told
